@@ -32,6 +32,17 @@ def test_finite_points_stay_within_budget(values, max_points):
     assert np.isfinite(values[steps]).sum() <= max(max_points, 4)
 
 
+def test_restless_curve_stays_within_budget():
+    values = np.resize([0.0, 1.0, -1.0, 0.5], 1500)
+    for max_points in range(4, 1000):
+        assert sample(values, max_points).size <= max_points
+
+
+@given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(1, 4000))
+def test_edges_of_longer_curve_were_edges_before(n, more, buckets):
+    assert bucket_width(n + more, buckets) % bucket_width(n, buckets) == 0
+
+
 @given(finite_curves)
 def test_short_curve_is_shown_whole(values):
     assert sample(values, values.size).tolist() == list(range(values.size))

@@ -1,0 +1,365 @@
+"""A rule run once on symbols becomes a formula; every generated use is printed from it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from engine.functions import BY_ARRAY, BY_NAME, CALL, Function
+
+LIMIT = 500
+"""lines that one formula may have"""
+
+TEXT_LIMIT = 300
+"""characters of a formula shown as one term; a longer one is shown as numbered lines"""
+
+
+class Untraceable(Exception):
+    """The rule does something that has no place in a formula; the message says what."""
+
+
+def _refuse(what: str) -> Any:
+    def method(self: Symbol, *args: object, **kwargs: object) -> NoReturn:
+        raise Untraceable(what)
+
+    return method
+
+
+_NOT_NESTED = "and, or, not of conditions have no place in a formula; nest np.where instead"
+
+
+class Symbol:
+    """A number that is not known yet: what rules see while they are traced."""
+
+    __slots__ = ("args", "function", "name")
+
+    def __init__(
+        self, function: Function | None, args: tuple[Symbol | float, ...], name: str = ""
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.name = name
+
+    @classmethod
+    def input(cls, name: str) -> Symbol:
+        return cls(None, (), name)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Symbol:
+        if method != "__call__" or kwargs:
+            raise Untraceable(f"np.{ufunc.__name__} with {method} or keywords is not elementwise")
+        return apply(ufunc, *args)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Symbol:
+        if kwargs:
+            raise Untraceable(f"np.{func.__name__} with keywords is not elementwise")
+        return apply(func, *args)
+
+    def __add__(self, other: Any) -> Symbol:
+        return apply(np.add, self, other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return apply(np.add, other, self)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return apply(np.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return apply(np.subtract, other, self)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return apply(np.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return apply(np.multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return apply(np.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return apply(np.divide, other, self)
+
+    def __pow__(self, other: Any) -> Symbol:
+        return apply(np.power, self, other)
+
+    def __rpow__(self, other: Any) -> Symbol:
+        return apply(np.power, other, self)
+
+    def __neg__(self) -> Symbol:
+        return apply(np.negative, self)
+
+    def __pos__(self) -> Symbol:
+        return self
+
+    def __abs__(self) -> Symbol:
+        return apply(np.absolute, self)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return apply(np.greater, self, other)
+
+    def __ge__(self, other: Any) -> Symbol:
+        return apply(np.greater_equal, self, other)
+
+    def __lt__(self, other: Any) -> Symbol:
+        return apply(np.less, self, other)
+
+    def __le__(self, other: Any) -> Symbol:
+        return apply(np.less_equal, self, other)
+
+    def __eq__(self, other: Any) -> Symbol:  # type: ignore[override]
+        return apply(np.equal, self, other)
+
+    def __ne__(self, other: Any) -> Symbol:  # type: ignore[override]
+        return apply(np.not_equal, self, other)
+
+    __hash__ = object.__hash__
+    __bool__ = _refuse("the rule branches on its input; write np.where(condition, this, that)")
+    __float__ = _refuse("float() of an input is not part of a formula; use numpy's functions")
+    __int__ = __index__ = _refuse("int() of an input is not part of a formula")
+    __iter__ = _refuse("the rule goes through its input one by one; write it for whole arrays")
+    __len__ = _refuse("the length of an input is not part of an elementwise formula")
+    __getitem__ = _refuse("an input cannot be indexed in an elementwise formula")
+    __and__ = __rand__ = __or__ = __ror__ = __invert__ = _refuse(_NOT_NESTED)
+    __mod__ = __rmod__ = _refuse("% has no place in a formula")
+    __floordiv__ = __rfloordiv__ = _refuse("// has no place in a formula")
+    __matmul__ = __rmatmul__ = _refuse("@ is not elementwise")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Untraceable(f".{name} of an input is not part of a formula")
+
+
+def apply(function: Any, *args: Any) -> Symbol:
+    """The symbol of `function`, a numpy function by identity, at `args`."""
+    row = BY_ARRAY.get(function)
+    if row is None:
+        known = ", ".join(sorted(name for name, row in BY_NAME.items() if row.binds == CALL))
+        raise Untraceable(
+            f"np.{getattr(function, '__name__', function)} is not known to formulas; known: {known}"
+        )
+    if len(args) != row.arity:
+        raise Untraceable(f"np.{function.__name__} takes {row.arity} arguments in a formula")
+    if row.name == "where":
+        return Symbol(row, (_truth(args[0]), _number(args[1]), _number(args[2])))
+    return Symbol(row, tuple(_number(arg) for arg in args))
+
+
+def _number(x: Any) -> Symbol | float:
+    if isinstance(x, Symbol):
+        if x.function is not None and x.function.answers:
+            return Symbol(BY_NAME["where"], (x, 1.0, 0.0))
+        return x
+    if isinstance(x, (bool, int, float, np.number, np.bool_)) and not isinstance(
+        x, np.complexfloating
+    ):
+        return float(x)
+    raise Untraceable(f"a {type(x).__name__} has no place in a formula, only numbers")
+
+
+def _truth(x: Any) -> Symbol | float:
+    number = x if isinstance(x, Symbol) else _number(x)
+    if isinstance(number, float):
+        raise Untraceable("a condition that is always the same has no place in a formula")
+    if number.function is not None and number.function.answers:
+        return number
+    return Symbol(BY_NAME["not_equal"], (number, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An earlier line of a formula, or one of its inputs where `index` is negative (~0, ~1 …)."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    function: Function
+    args: tuple[Ref | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Straight-line elementwise arithmetic: `inputs` to `results` (each a line, an input or a
+    number), sharing lines."""
+
+    inputs: tuple[str, ...]
+    lines: tuple[Line, ...]
+    results: tuple[Ref | float, ...]
+
+    @classmethod
+    def trace(cls, rules: Sequence[Callable[..., Any]], inputs: Sequence[str]) -> Formula:
+        """What `rules`, each called with one symbol per input, compute.
+
+        Raises Untraceable where a rule leaves elementwise arithmetic or answers differently
+        when it is called again.
+        """
+        first = cls._traced_once(rules, inputs)
+        if first != cls._traced_once(rules, inputs):
+            raise Untraceable("the rule gives another formula each time it is called")
+        return first
+
+    @classmethod
+    def _traced_once(cls, rules: Sequence[Callable[..., Any]], inputs: Sequence[str]) -> Formula:
+        symbols = [Symbol.input(name) for name in inputs]
+        numbering = _Numbering(symbols)
+        results: list[Ref | float] = []
+        for rule in rules:
+            returned = rule(*symbols)
+            parts = returned if isinstance(returned, tuple) else (returned,)
+            results += [numbering.ref(_number(part)) for part in parts]
+        return cls(tuple(inputs), tuple(numbering.lines), tuple(results))
+
+    def only(self, wanted: Iterable[int]) -> Formula:
+        """The same formula with only the results at `wanted` and the lines that they need."""
+        results = [self.results[i] for i in wanted]
+        needed = {r.index for r in results if isinstance(r, Ref)}
+        for i in reversed(range(len(self.lines))):
+            if i in needed:
+                needed.update(a.index for a in self.lines[i].args if isinstance(a, Ref))
+        kept = [i for i in range(len(self.lines)) if i in needed]
+        moved = {old: Ref(new) for new, old in enumerate(kept)}
+
+        def move(arg: Ref | float) -> Ref | float:
+            return moved.get(arg.index, arg) if isinstance(arg, Ref) else arg
+
+        lines = tuple(
+            Line(self.lines[i].function, tuple(map(move, self.lines[i].args))) for i in kept
+        )
+        return Formula(self.inputs, lines, tuple(map(move, results)))
+
+    def python(self, names: Sequence[str], prefix: str = "t") -> tuple[list[str], list[str]]:
+        """Python statements on floats, one per line, and the terms of the results."""
+
+        def term(arg: Ref | float) -> str:
+            if isinstance(arg, float):
+                return _literal(arg)
+            return names[~arg.index] if arg.index < 0 else f"{prefix}{arg.index}"
+
+        statements = [
+            f"{prefix}{i} = {line.function.python.format(*map(term, line.args))}"
+            for i, line in enumerate(self.lines)
+        ]
+        return statements, [term(result) for result in self.results]
+
+    def texts(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The results as people write them, with `names` for the inputs."""
+        shown = tuple(names or self.inputs)
+        if self._length() > TEXT_LIMIT:
+            return self._numbered(shown)
+        return tuple(self._text(result, shown)[0] for result in self.results)
+
+    def _text(
+        self, arg: Ref | float, names: Sequence[str], exponent: bool = False
+    ) -> tuple[str, int]:
+        if isinstance(arg, float):
+            text = _plain(arg)
+            return text, 50 if arg < 0 else CALL
+        if arg.index < 0:
+            return names[~arg.index], CALL
+        line = self.lines[arg.index]
+        return _show(line, [self._text(a, names) for a in line.args])
+
+    def _numbered(self, names: Sequence[str]) -> tuple[str, ...]:
+        def term(arg: Ref | float) -> tuple[str, int]:
+            if isinstance(arg, Ref) and arg.index >= 0:
+                return f"t{arg.index}", CALL
+            return self._text(arg, names)
+
+        body = [
+            f"t{i} = {_show(line, [term(a) for a in line.args])[0]}"
+            for i, line in enumerate(self.lines)
+        ]
+        return tuple("; ".join([*body, term(result)[0]]) for result in self.results)
+
+    def _length(self) -> int:
+        lengths: list[int] = []
+
+        def length(arg: Ref | float) -> int:
+            return lengths[arg.index] if isinstance(arg, Ref) and arg.index >= 0 else 2
+
+        for line in self.lines:
+            lengths.append(len(line.function.text) + sum(map(length, line.args)))
+        return max(map(length, self.results), default=0)
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the arithmetic alone: names of inputs do not count."""
+
+        def word(arg: Ref | float) -> str:
+            return f"%{arg.index}" if isinstance(arg, Ref) else arg.hex()
+
+        rows = [" ".join([line.function.name, *map(word, line.args)]) for line in self.lines]
+        text = "\n".join([str(len(self.inputs)), *rows, "=> " + " ".join(map(word, self.results))])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Numbering:
+    """Lines out of symbols, one for each distinct operation, however often it is used."""
+
+    def __init__(self, inputs: Sequence[Symbol]) -> None:
+        self.lines: list[Line] = []
+        self._refs: dict[Symbol | Line, Ref] = {}
+        self._seen: dict[int, Ref] = {id(s): Ref(~i) for i, s in enumerate(inputs)}
+        self._alive: list[Symbol | float] = list(
+            inputs
+        )  # an id means nothing once its symbol is gone
+
+    def ref(self, root: Symbol | float) -> Ref | float:
+        self._alive.append(root)
+        stack: list[Symbol | float] = [root]
+        while stack:
+            symbol = stack[-1]
+            waiting = [
+                a for a in _args(symbol) if isinstance(a, Symbol) and id(a) not in self._seen
+            ]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            if isinstance(symbol, Symbol) and id(symbol) not in self._seen:
+                self._seen[id(symbol)] = self._line(symbol)
+        return self._known(root)
+
+    def _known(self, arg: Symbol | float) -> Ref | float:
+        return self._seen[id(arg)] if isinstance(arg, Symbol) else arg
+
+    def _line(self, symbol: Symbol) -> Ref:
+        if symbol.function is None:
+            raise Untraceable("the rule keeps an input of another call")
+        line = Line(symbol.function, tuple(self._known(a) for a in symbol.args))
+        if line not in self._refs:
+            if len(self.lines) == LIMIT:
+                raise Untraceable(f"the formula has more than {LIMIT} lines")
+            self._refs[line] = Ref(len(self.lines))
+            self.lines.append(line)
+        return self._refs[line]
+
+
+def _args(symbol: Symbol | float) -> tuple[Symbol | float, ...]:
+    return symbol.args if isinstance(symbol, Symbol) else ()
+
+
+def _show(line: Line, terms: Sequence[tuple[str, int]]) -> tuple[str, int]:
+    binds = line.function.binds
+    if binds == CALL:
+        return line.function.text.format(*(text for text, _ in terms)), CALL
+    shown = []
+    for place, (text, held) in enumerate(terms):
+        # a - (b - c) and (a ** b) ** c need their brackets, a - b - c and -a * b do not
+        tighter = place == (0 if line.function.name == "pow" else 1)
+        shown.append(text if held > binds or (held == binds and not tighter) else f"({text})")
+    return line.function.text.format(*shown), binds
+
+
+def _plain(x: float) -> str:
+    return str(int(x)) if x.is_integer() and abs(x) < 1e15 else repr(x)
+
+
+def _literal(x: float) -> str:
+    return repr(x) if math.isfinite(x) else f'float("{x}")'

@@ -1,0 +1,152 @@
+"""What an op does to Values: the function that computes and records it (its push), and the function
+that later carries its gradient back (its pull).
+
+For scalars both are printed from the op's formulas, so that a Value of one number costs a few
+hundred nanoseconds; arrays, edge cases (1/0, overflow) and ops without a formula run the op's own
+rules. Both roads give the same numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.formula import Formula
+from engine.functions import FLOATS
+from engine.op import Op, shape_error
+
+serial = itertools.count(1).__next__
+"""Numbers nodes in the order of their making, which is an order in which they can be computed."""
+
+TROUBLE = (ArithmeticError, ValueError)
+"""What Python's float functions raise where numpy gives an infinity or a nan."""
+
+
+def tidy(x: Any) -> Any:
+    """A float for a single number, else an array of float64."""
+    return float(x) if np.ndim(x) == 0 else np.asarray(x, dtype=np.float64)
+
+
+def on_arrays(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """`op` by its own rule, as numpy sees it: 1/0 is an infinity, not an error."""
+    with np.errstate(all="ignore"):
+        try:
+            return tidy(op.forward(*map(np.float64, inputs), **params))
+        except (ValueError, IndexError) as error:
+            raise shape_error(op, inputs, error) from error
+
+
+def pull(node: Any) -> None:
+    """Carry the gradient of `node` back to its inputs by the op's own rules."""
+    inputs = node.inputs
+    with np.errstate(all="ignore"):
+        parts = node.op.pull(
+            np.asarray(node.grad, dtype=np.float64)[()],
+            np.float64(node.data) if node.data.__class__ is float else node.data,
+            [np.float64(u.data) if u.data.__class__ is float else u.data for u in inputs],
+            node.params,
+            [u.requires_grad for u in inputs],
+        )
+    for u, part in zip(inputs, parts, strict=True):
+        if part is not None:
+            u.grad = tidy(u.grad + part)
+
+
+def push_of(op: Op, value: type) -> Callable[..., Any]:
+    """The function that applies `op` to Values (class `value`) and plain numbers."""
+    general = _general_push(op, value)
+    if op.formula is None or op.params:
+        return general
+    return _float_push(op, value, general)
+
+
+def _general_push(op: Op, value: Any) -> Callable[..., Any]:
+    known = set(op.params)
+
+    def push(*args: Any, **params: Any) -> Any:
+        if params.keys() - known or (op.arity is not None and len(args) != op.arity):
+            raise TypeError(f"{op.name} is called as {op.call_text}")
+        inputs = tuple(a if a.__class__ is value else value.constant(a) for a in args)
+        full = {**op.params, **params} if known else {}
+        node = value.__new__(value)
+        node.data = on_arrays(op, [u.data for u in inputs], full)
+        node.grad = 0.0
+        node.op = op
+        node.inputs = inputs
+        node.params = full
+        node.label = ""
+        node.requires_grad = any(
+            u.requires_grad and op.differentiates(i) for i, u in enumerate(inputs)
+        )
+        node.pull = pull if node.requires_grad else None
+        node.serial = serial()
+        return node
+
+    return push
+
+
+def _float_push(op: Op, value: type, general: Callable[..., Any]) -> Callable[..., Any]:
+    """`general`, with a way of its own for scalars, printed from the formulas of `op`."""
+    n = len(op.input_names)
+    places = range(n)
+    names = [f"x{i}" for i in places]
+    args = ", ".join(f"v{i}" for i in places)
+    assert op.formula is not None and op.backward_formula is not None
+    forward, [y] = op.formula.python(names)
+    ways = [p for k in range(n, 0, -1) for p in itertools.combinations(places, k)]
+    ways = [way for way in ways if all(map(op.differentiates, way))]
+    lines = [f"def push({args}):"]
+    lines += [f"  if v{i}.__class__ is not Value: v{i} = constant(v{i})" for i in places]
+    lines += [f"  x{i} = v{i}.data" for i in places]
+    lines += [f"  if not ({' is '.join(f'x{i}.__class__' for i in places)} is float):"]
+    lines += [f"    return general({args})", "  try:"]
+    lines += [f"    {statement}" for statement in forward] + [f"    y = {y}"]
+    lines += [f"  except TROUBLE: y = on_arrays(op, ({', '.join(names)},), EMPTY)"]
+    lines += [
+        "  v = new(Value); v.data = y; v.grad = 0.0; v.op = op; v.params = EMPTY; v.label = ''"
+    ]
+    lines += [f"  v.inputs = ({args},); v.serial = serial()"]
+    for k, way in enumerate(ways):
+        wanted = " and ".join(f"v{i}.requires_grad" for i in way)
+        lines += [
+            f"  {'elif' if k else 'if'} {wanted}: v.pull = {_pull_name(way)}; v.requires_grad = True"
+        ]
+    lines += ["  else: v.pull = None; v.requires_grad = False", "  return v"]
+    for way in ways:
+        lines += _pull_lines(op.backward_formula, way, names)
+    scope = {
+        **FLOATS,
+        "EMPTY": {},
+        "TROUBLE": TROUBLE,
+        "Value": value,
+        "constant": value.constant,  # type: ignore[attr-defined]
+        "general": general,
+        "new": value.__new__,
+        "on_arrays": on_arrays,
+        "op": op,
+        "pull": pull,
+        "serial": serial,
+    }
+    exec(compile("\n".join(lines), f"<{op.name} on Values>", "exec"), scope)
+    return scope["push"]  # type: ignore[no-any-return]
+
+
+def _pull_name(way: Sequence[int]) -> str:
+    return "pull_" + "_".join(map(str, way))
+
+
+def _pull_lines(backward: Formula, way: Sequence[int], names: Sequence[str]) -> list[str]:
+    """A function that adds to the gradients of the inputs in `way`; all of them, or none where
+    something goes wrong half-way."""
+    body, results = backward.only(way).python(["g", "y", *names])
+    used = " ".join([*body, *results])
+    lines = [f"def {_pull_name(way)}(v):", "  g = v.grad; y = v.data"]
+    lines += [f"  {', '.join(f'v{i}' for i in range(len(names)))}, = v.inputs"]
+    lines += [f"  {name} = v{i}.data" for i, name in enumerate(names) if name in used]
+    lines += ["  try:"] + [f"    {statement}" for statement in body]
+    lines += [f"    d{i} = {result}" for i, result in zip(way, results, strict=True)]
+    lines += ["  except TROUBLE: return pull(v)"]
+    return lines + [f"  v{i}.grad += d{i}" for i in way]

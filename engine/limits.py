@@ -30,3 +30,5 @@ class Limits:
     """samples in one data set"""
     work: int = 20_000_000_000
     """steps x samples in a batch x parameters of one training run"""
+    activations: int = 2_000_000
+    """samples in a batch x neurons: what one training step keeps at once"""

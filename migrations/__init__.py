@@ -1,1 +1,1 @@
-"""The steps that bring a database from one version of Nudge to the next."""
+"""Alembic's migrations; a package, so that an installed service finds them."""

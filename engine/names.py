@@ -9,11 +9,16 @@ from engine.ranges import shown
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, if one is near; capital letters do not count."""
+    """The known name most like `name`, if one is near; capital letters do not count.
+
+    Two letters swapped are the likeliest slip, so the same letters in another order come first.
+    """
     if not isinstance(name, str) or len(name) > 100:
         return None
+    low = name.lower()
     by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    swapped = [candidate for candidate in by_lower if sorted(candidate) == sorted(low)]
+    matches = swapped or get_close_matches(low, by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
 
 

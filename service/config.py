@@ -126,7 +126,7 @@ class Settings:
         FOLDER, None, "Folder whose *.py files are plugins."
     )
     retention_days: int = setting(
-        whole(1, 36500), 7, "Days after which a gradient check that nobody owns is removed."
+        whole(1, 36500), 7, "Days after which gradient checks and runs nobody owns are removed."
     )
     workers: int = setting(whole(1, 64), 1, "Worker processes that carry out training runs.")
     lease_seconds: float = setting(
@@ -134,6 +134,14 @@ class Settings:
     )
     heartbeat_seconds: float = setting(
         seconds(0.01, 600), 5.0, "How often a worker stores progress and renews its lease."
+    )
+    reap_seconds: float = setting(
+        seconds(0.05, 600),
+        10.0,
+        "How often runs of lost workers are given back and what has expired is removed.",
+    )
+    max_queued: int = setting(
+        whole(1, 1_000_000), 1000, "Runs that may wait for a worker; more are refused meanwhile."
     )
     max_body_bytes: int = setting(
         whole(1024, 1 << 30), 256 * 1024, "Largest body of a request, in bytes."

@@ -1,0 +1,37 @@
+"""The web process: granian in front of the app, one worker, threads."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from service.app import create_app
+from service.config import Settings
+
+THREADS = 32
+KILL_AFTER = 4
+"""Seconds that open requests have to finish once the process is asked to end."""
+
+
+def app() -> Flask:
+    """The app as the server makes it, from the environment."""
+    return create_app(Settings.from_env(os.environ))
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. One process: more would need shared limits."""
+    Granian(
+        "service.web:app",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=1,
+        blocking_threads=THREADS,
+        workers_kill_timeout=KILL_AFTER,
+        log_level=LogLevels.warning,
+    ).serve()

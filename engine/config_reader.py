@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import numpy as np
-
+from engine.config_fit import note_excess, note_misfits
 from engine.datasets import DATASETS
 from engine.limits import Limits
-from engine.losses import CLASSES, LOSSES, VALUES, Loss
+from engine.losses import LOSSES, Loss
 from engine.nn import LINEAR, activations
 from engine.optim import OPTIMIZERS, OptimizerRow
 from engine.problems import Problems
@@ -30,7 +29,6 @@ from engine.train_config import (
     ModelConfig,
     TrainConfig,
     frozen,
-    layer_sizes,
 )
 
 KEYS = (
@@ -51,7 +49,8 @@ def read(data: Any, vocabulary: Vocabulary | None, limits: Limits) -> TrainConfi
         problems.end()
     top = cast(dict[str, Any], known)
 
-    loss = LOSSES.get(_loss(problems, top) or "")
+    named = problems.choice("/loss", top.get("loss", "sum_squared_error"), "loss", LOSSES)
+    loss = LOSSES.get(named or "")
     samples = _data(problems, top.get("data", {"dataset": "lecture"}), limits)
     model = _model(problems, top.get("model", {}), samples, loss, vocabulary, limits)
     optimizer = _choice(problems, "optimizer", top.get("optimizer"), OPTIMIZERS, "sgd")
@@ -64,11 +63,9 @@ def read(data: Any, vocabulary: Vocabulary | None, limits: Limits) -> TrainConfi
     zero_grad = problems.flag("/zero_grad", top.get("zero_grad", True))
 
     if model and samples:
-        _fit(problems, model, samples, limits)
-    if model and samples and loss:
-        _targets(problems, model, samples, loss)
+        note_misfits(problems, model, samples, loss, limits)
     if model and samples and steps:
-        _work(problems, model, batch_size or _count(samples), steps, limits)
+        note_excess(problems, model, batch_size or samples.count, steps, limits)
     problems.end()
     return TrainConfig(
         model=cast(ModelConfig, model),
@@ -84,10 +81,6 @@ def read(data: Any, vocabulary: Vocabulary | None, limits: Limits) -> TrainConfi
     )
 
 
-def _loss(problems: Problems, top: Mapping[str, Any]) -> str | None:
-    return problems.choice("/loss", top.get("loss", "sum_squared_error"), "loss", LOSSES)
-
-
 def _choice(
     problems: Problems,
     key: str,
@@ -97,9 +90,8 @@ def _choice(
 ) -> Choice:
     """{"kind": …, parameters}; which parameters there are depends on the kind."""
     value = {} if value is None else value
-    kind: str | None = default
-    if isinstance(value, Mapping):
-        kind = problems.choice(f"/{key}/kind", value.get("kind", default), key, shelf)
+    named = value.get("kind", default) if isinstance(value, Mapping) else default
+    kind = problems.choice(f"/{key}/kind", named, key, shelf)
     if kind is None:
         return Choice(default, {})
     ranges = shelf[kind].params
@@ -117,9 +109,8 @@ def _data(problems: Problems, value: Any, limits: Limits) -> Inline | Generated 
 
 
 def _generated(problems: Problems, value: Any, limits: Limits) -> Generated | None:
-    name: str | None = "lecture"
-    if isinstance(value, Mapping):
-        name = problems.choice("/data/dataset", value.get("dataset", name), "data set", DATASETS)
+    named = value.get("dataset", "lecture") if isinstance(value, Mapping) else "lecture"
+    name = problems.choice("/data/dataset", named, "data set", DATASETS)
     if name is None:
         return None
     row = DATASETS[name]
@@ -157,14 +148,14 @@ def _inline(problems: Problems, value: Mapping[str, Any], limits: Limits) -> Inl
     rows = _rows(problems, "/data/xs", xs)
     nested = isinstance(ys[0], (list, tuple))
     targets = _rows(problems, "/data/ys", ys) if nested else _row(problems, "/data/ys", ys)
-    if rows is None or targets is None or problems.count > before or len(xs) != len(ys):
+    if problems.count > before or len(xs) != len(ys):
         return None
     return Inline(rows, targets)
 
 
 def _rows(problems: Problems, pointer: str, value: list[Any]) -> tuple[tuple[float, ...], ...]:
     """Rows of numbers, as long as the first."""
-    rows = []
+    rows: list[tuple[float, ...]] = []
     for index, item in enumerate(value):
         place = f"{pointer}/{index}"
         row = problems.sequence(place, item, "numbers")
@@ -181,16 +172,6 @@ def _row(problems: Problems, pointer: str, value: list[Any]) -> tuple[float, ...
     return tuple(
         problems.number(f"{pointer}/{index}", item, anything) for index, item in enumerate(value)
     )
-
-
-def _count(samples: Inline | Generated) -> int:
-    return len(samples.xs) if isinstance(samples, Inline) else samples.n
-
-
-def _features(samples: Inline | Generated) -> int:
-    if isinstance(samples, Inline):
-        return len(samples.xs[0])
-    return DATASETS[samples.dataset].features
 
 
 # --- the network ------------------------------------------------------------------------------
@@ -213,7 +194,7 @@ def _model(
     if nin is not None:
         nin = problems.number("/model/nin", nin, size)
     elif samples:
-        nin = _features(samples)
+        nin = samples.features
     listed = problems.sequence("/model/nouts", given.get("nouts", NOUTS), "layer sizes") or []
     nouts = [
         problems.number(f"/model/nouts/{index}", nout, size) for index, nout in enumerate(listed)
@@ -229,106 +210,14 @@ def _model(
         output = problems.choice("/model/output_activation", output, "activation", known)
     if None in (kind, nin, activation, output, *nouts) or not nouts:
         return None
-    return ModelConfig(nin, tuple(nouts), cast(str, activation), cast(str, output))
-
-
-# --- whether the parts fit --------------------------------------------------------------------
+    return ModelConfig(cast(int, nin), tuple(nouts), cast(str, activation), cast(str, output))
 
 
 def _batch_size(problems: Problems, value: Any, samples: Inline | Generated | None) -> int | None:
     if value is None:
         return None
     size = problems.number("/batch_size", value, Range(1, low=1, whole=True))
-    if size is not None and samples and size > _count(samples):
-        problems.add("/batch_size", f"is {shown(size)}, more than the {_count(samples):,} samples")
+    if size is not None and samples and size > samples.count:
+        problems.add("/batch_size", f"is {shown(size)}, more than the {samples.count:,} samples")
         return None
     return cast("int | None", size)
-
-
-def _fit(
-    problems: Problems, model: ModelConfig, samples: Inline | Generated, limits: Limits
-) -> None:
-    """Sizes of network and samples, each other's and the limits'."""
-    features = _features(samples)
-    if model.nin != features:
-        problems.add("/model/nin", f"is {model.nin}, but each sample has {features} numbers")
-    if len(model.nouts) > limits.depth:
-        problems.add(
-            "/model/nouts", f"has {len(model.nouts):,} layers; the limit is {limits.depth:,}"
-        )
-    if model.parameters > limits.parameters:
-        problems.add(
-            "/model/nouts",
-            f"makes {shown(model.parameters)} parameters; the limit is {limits.parameters:,}",
-        )
-
-
-def _work(problems: Problems, model: ModelConfig, batch: int, steps: int, limits: Limits) -> None:
-    """Steps x samples x parameters, and what one step has to keep at once."""
-    work = steps * batch * sum(layer_sizes(model.nin, model.nouts))
-    if work > limits.work:
-        problems.add(
-            "/steps",
-            f"steps x samples in a batch x parameters is {work:.3g}; the limit is "
-            f"{limits.work:.3g}: take fewer steps, a smaller batch_size or a smaller network",
-        )
-    kept = batch * (model.nin + sum(model.nouts))
-    if kept > limits.activations:
-        problems.add(
-            "/model/nouts",
-            f"samples in a batch x neurons is {kept:.3g}; the limit is {limits.activations:.3g}",
-        )
-
-
-def _targets(
-    problems: Problems, model: ModelConfig, samples: Inline | Generated, loss: Loss
-) -> None:
-    """Whether the loss can take these targets from this many outputs."""
-    outputs = model.nouts[-1]
-    if loss.targets is CLASSES and outputs < 2:
-        problems.add(
-            "/model/nouts", f"{loss.name} needs one output per class, so at least 2, not {outputs}"
-        )
-    elif loss.targets not in (VALUES, CLASSES) and outputs != 1:
-        problems.add("/model/nouts", f"{loss.name} judges one output, not {outputs}")
-    elif isinstance(samples, Generated):
-        _generated_targets(problems, samples, loss, outputs)
-    else:
-        _inline_targets(problems, samples, loss, outputs)
-
-
-def _generated_targets(problems: Problems, samples: Generated, loss: Loss, outputs: int) -> None:
-    classes = DATASETS[samples.dataset].classes(samples.params)
-    if classes == 0 and loss.targets is not VALUES:
-        problems.add(
-            "/loss",
-            f"{loss.name} takes {loss.targets.doc}, and {samples.dataset} is a regression: "
-            "try mean_squared_error",
-        )
-    elif loss.targets is CLASSES and outputs < classes:
-        problems.add(
-            "/model/nouts",
-            f"{samples.dataset} has {classes} classes, which {outputs} outputs cannot tell apart",
-        )
-    elif loss.targets is not CLASSES and classes > 2:
-        problems.add(
-            "/loss",
-            f"{loss.name} tells two classes apart, and {samples.dataset} has {classes} here: "
-            "try softmax_cross_entropy",
-        )
-    elif loss.targets is VALUES and outputs != 1:
-        problems.add("/model/nouts", f"{samples.dataset} has one target per sample, not {outputs}")
-
-
-def _inline_targets(problems: Problems, samples: Inline, loss: Loss, outputs: int) -> None:
-    ys = np.array(samples.ys, dtype=np.float64)
-    wanted = (len(ys),) if outputs == 1 or loss.targets is CLASSES else (len(ys), outputs)
-    if ys.shape != wanted:
-        each = "one number" if len(wanted) == 1 else f"a list of {outputs} numbers"
-        problems.add("/data/ys", f"needs {each} per sample for this network and {loss.name}")
-        return
-    wrong = np.flatnonzero(~loss.targets.allowed(ys, outputs)) if ys.ndim == 1 else ()
-    for index in wrong:
-        problems.add(
-            f"/data/ys/{index}", f"{loss.name} takes {loss.targets.doc}, not {ys[index]:g}"
-        )

@@ -32,12 +32,12 @@ Correct = Callable[[Array, Array], NDArray[np.bool_]]
 
 def same_sign(prediction: Array, target: Array) -> NDArray[np.bool_]:
     """Where prediction and target lie on the same side of 0; a prediction of 0 counts as below."""
-    return np.equal(prediction > 0, target > 0)
+    return np.asarray((prediction > 0) == (target > 0))
 
 
 def largest(prediction: Array, target: Array) -> NDArray[np.bool_]:
     """Where the largest of a sample's outputs, the first on a tie, is its class's."""
-    return np.equal(prediction.argmax(axis=-1), target)
+    return np.asarray(prediction.argmax(axis=-1) == target)
 
 
 def all_signs(ys: Numbers) -> bool:

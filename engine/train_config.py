@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -50,14 +50,9 @@ class ModelConfig:
     output_activation: str
 
     @property
-    def layer_sizes(self) -> list[int]:
-        """Numbers in each layer: (inputs + 1) * neurons."""
-        return layer_sizes(self.nin, self.nouts)
-
-    @property
     def parameters(self) -> int:
-        """Weights and biases together."""
-        return sum(self.layer_sizes)
+        """Weights and biases together: (inputs + 1) * neurons for each layer."""
+        return sum((size + 1) * nout for size, nout in pairwise([self.nin, *self.nouts]))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -76,6 +71,16 @@ class Inline:
 
     xs: tuple[tuple[float, ...], ...]
     ys: tuple[Any, ...]
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return len(self.xs)
+
+    @property
+    def features(self) -> int:
+        """Numbers in each sample."""
+        return len(self.xs[0])
 
     def samples(self, loss: str) -> tuple[Array, Array]:
         """xs (n, nin) and targets (n,) or (n, outputs)."""
@@ -96,6 +101,16 @@ class Generated:
     noise: float
     seed: int
     params: Mapping[str, Any]
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return self.n
+
+    @property
+    def features(self) -> int:
+        """Numbers in each sample."""
+        return DATASETS[self.dataset].features
 
     def samples(self, loss: str) -> tuple[Array, Array]:
         """xs (n, nin) and targets (n,); class numbers become what the loss takes."""
@@ -177,11 +192,6 @@ class TrainConfig:
     def correct(self) -> Correct | None:
         """When a prediction counts as right; None where the targets are not classes."""
         return LOSSES[self.loss].targets.rule(self.samples[1])
-
-
-def layer_sizes(nin: int, nouts: Iterable[int]) -> list[int]:
-    """Weights and biases of each layer of an MLP."""
-    return [(size + 1) * nout for size, nout in pairwise([nin, *nouts])]
 
 
 def frozen(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -134,7 +134,7 @@ WRONG = [
     ("/model/nouts", 4, "a list of layer sizes, not 4"),
     ("/model/nouts/0", 0, "at least 1 and at most 100,000, not 0"),
     ("/model/nouts/1", 4.0, "a whole number, not 4.0"),
-    ("/model/nouts", [500, 500, 1], "makes 253001 parameters; the limit is 100,000"),
+    ("/model/nouts", [500, 500, 1], "makes 253,001 parameters; the limit is 100,000"),
     ("/model/nouts", [1] * 101, "has 101 layers; the limit is 100"),
     ("/model/nouts", [4, 4, 2], None),
     ("/model/activation", "tahn", "did you mean 'tanh'"),

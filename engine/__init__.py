@@ -6,18 +6,25 @@ Numbers in, numbers out: no clock, no dice but a given seed, no network, no stor
 from __future__ import annotations
 
 from engine.errors import ConfigError, EngineError, ExpressionError, InputError, OpError, Position
+from engine.expression import parse
 from engine.graph import gradients
 from engine.limits import Limits
+from engine.program import Equation, Evaluation, Node, Program
 from engine.value import Value
 
 __all__ = [
     "ConfigError",
     "EngineError",
+    "Equation",
+    "Evaluation",
     "ExpressionError",
     "InputError",
     "Limits",
+    "Node",
     "OpError",
     "Position",
+    "Program",
     "Value",
     "gradients",
+    "parse",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -233,6 +233,27 @@ class Formula:
         )
         return Formula(self.inputs, lines, tuple(map(move, results)))
 
+    def given(self, numbers: Mapping[int, float]) -> Formula:
+        """The same formula with the inputs at these places known: lines of numbers alone are
+        worked out, and a choice between two terms whose condition is known is made."""
+        moved: dict[int, Ref | float] = {~place: number for place, number in numbers.items()}
+        lines: list[Line] = []
+
+        def move(arg: Ref | float) -> Ref | float:
+            return moved.get(arg.index, arg) if isinstance(arg, Ref) else arg
+
+        for i, line in enumerate(self.lines):
+            args = tuple(map(move, line.args))
+            if all(isinstance(arg, float) for arg in args):
+                with np.errstate(all="ignore"):
+                    moved[i] = float(line.function.array(*args))
+            elif line.function.name == "where" and isinstance(args[0], float):
+                moved[i] = args[1] if args[0] else args[2]
+            else:
+                moved[i] = Ref(len(lines))
+                lines.append(Line(line.function, args))
+        return Formula(self.inputs, tuple(lines), tuple(map(move, self.results)))
+
     def python(self, names: Sequence[str], prefix: str = "t") -> tuple[list[str], list[str]]:
         """Python statements on floats, one per line, and the terms of the results."""
 
@@ -284,7 +305,7 @@ class Formula:
             return lengths[arg.index] if isinstance(arg, Ref) and arg.index >= 0 else 2
 
         for line in self.lines:
-            lengths.append(len(line.function.text) + sum(map(length, line.args)))
+            lengths += [len(line.function.text) + sum(map(length, line.args))]
         return max(map(length, self.results), default=0)
 
     @property

@@ -31,7 +31,7 @@ class Function:
 
     @property
     def arity(self) -> int:
-        return 3 if self.array is np.where else self.array.nin  # type: ignore[attr-defined, no-any-return]
+        return 3 if self.array is np.where else self.array.nin  # type: ignore[attr-defined]
 
 
 CALL = 100

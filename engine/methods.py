@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.formula import Formula
 from engine.functions import FLOATS
+from engine.numbers import tidy
 from engine.op import Op, shape_error
 
 serial = itertools.count(1).__next__
@@ -25,17 +26,12 @@ TROUBLE = (ArithmeticError, ValueError)
 """What Python's float functions raise where numpy gives an infinity or a nan."""
 
 
-def tidy(x: Any) -> Any:
-    """A float for a single number, else an array of float64."""
-    return float(x) if np.ndim(x) == 0 else np.asarray(x, dtype=np.float64)
-
-
 def on_arrays(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     """`op` by its own rule, as numpy sees it: 1/0 is an infinity, not an error."""
     with np.errstate(all="ignore"):
         try:
             return tidy(op.forward(*map(np.float64, inputs), **params))
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, TypeError) as error:
             raise shape_error(op, inputs, error) from error
 
 
@@ -94,7 +90,8 @@ def _float_push(op: Op, value: type, general: Callable[..., Any]) -> Callable[..
     places = range(n)
     names = [f"x{i}" for i in places]
     args = ", ".join(f"v{i}" for i in places)
-    assert op.formula is not None and op.backward_formula is not None
+    assert op.formula is not None
+    assert op.backward_formula is not None
     forward, [y] = op.formula.python(names)
     ways = [p for k in range(n, 0, -1) for p in itertools.combinations(places, k)]
     ways = [way for way in ways if all(map(op.differentiates, way))]
@@ -111,9 +108,8 @@ def _float_push(op: Op, value: type, general: Callable[..., Any]) -> Callable[..
     lines += [f"  v.inputs = ({args},); v.serial = serial()"]
     for k, way in enumerate(ways):
         wanted = " and ".join(f"v{i}.requires_grad" for i in way)
-        lines += [
-            f"  {'elif' if k else 'if'} {wanted}: v.pull = {_pull_name(way)}; v.requires_grad = True"
-        ]
+        lines += [f"  {'elif' if k else 'if'} {wanted}:"]
+        lines += [f"    v.pull = {_pull_name(way)}; v.requires_grad = True"]
     lines += ["  else: v.pull = None; v.requires_grad = False", "  return v"]
     for way in ways:
         lines += _pull_lines(op.backward_formula, way, names)

@@ -268,11 +268,12 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def shape_error(op: Op, inputs: Sequence[Any], error: Exception) -> InputError:
-    """The error to raise where the forward of `op` would not take the shapes of `inputs`."""
+    """The error to raise where the forward of `op` would not take its inputs."""
     shapes = " and ".join(str(np.shape(x)) for x in inputs)
-    return InputError(
-        f"{op.name} cannot be applied to shapes {shapes}: {error}", code="wrong_shape"
-    )
+    message = f"{op.name} does not go with {'shapes' if len(inputs) > 1 else 'shape'} {shapes}"
+    if not isinstance(op.forward, np.ufunc):  # a ufunc would only say the same at length
+        message += f": {error}"
+    return InputError(message, code="wrong_shape", hint=f"it is called as {op.call_text}")
 
 
 def _signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
@@ -305,4 +306,4 @@ def _code_of(rule: Any) -> bytes:
         return f"{getattr(rule, '__module__', '')}.{getattr(rule, '__qualname__', rule)}".encode()
     constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
     inner = b"".join(c.co_code for c in code.co_consts if hasattr(c, "co_code"))
-    return code.co_code + repr((constants, code.co_names)).encode() + inner
+    return bytes(code.co_code + repr((constants, code.co_names)).encode() + inner)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.errors import InputError
 from engine.graph import backward_order
-from engine.methods import push_of, serial, tidy
+from engine.methods import push_of, serial
+from engine.numbers import tidy
 from engine.op import Op
 from engine.ops import BY_FUNCTION, OPS
 
@@ -43,6 +44,11 @@ class Value:
     grad: Any
     op: Op | None
     inputs: tuple[Value, ...]
+    params: dict[str, Any]
+    label: str
+    requires_grad: bool
+    pull: Any
+    serial: int
 
     def __init__(self, data: Any, label: str = "", requires_grad: bool = True) -> None:
         """A leaf of the graph. `data`: a number, a nested list of numbers, or an array.
@@ -53,7 +59,7 @@ class Value:
         self.grad = 0.0 if self.data.__class__ is float else np.zeros(self.data.shape)
         self.op = None
         self.inputs = ()
-        self.params: dict[str, Any] = {}
+        self.params = {}
         self.label = label
         self.requires_grad = requires_grad
         self.pull = None
@@ -64,7 +70,7 @@ class Value:
         """A leaf that wants no gradient."""
         return cls(data, requires_grad=False)
 
-    # -- gradients ------------------------------------------------------------------------------
+    # -- gradients -------------------------------------------------------------
 
     def backward(self, gradient: Any = 1.0) -> None:
         """Add the gradient of this value to the `grad` of every leaf that it was made from.
@@ -94,7 +100,17 @@ class Value:
         """Forget the gradient."""
         self.grad = 0.0 if self.data.__class__ is float else np.zeros(self.data.shape)
 
-    # -- looking --------------------------------------------------------------------------------
+    if TYPE_CHECKING:  # what the end of this file gives the class, told to the type checker
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Value: ...
+        def __neg__(self) -> Value: ...
+
+        __abs__ = __pos__ = __neg__
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __add__
+
+    # -- looking ---------------------------------------------------------------
 
     def item(self) -> float:
         """The one number. Raises InputError for an array of several."""
@@ -144,7 +160,7 @@ class Value:
             raise IndexError(f"index {index} is outside an array of shape {self.shape}")
         return _getitem(self, index=index)  # type: ignore[no-any-return]
 
-    # -- plain comparisons: they look at the numbers and are no part of the graph ------------------
+    # -- plain comparisons: they look at the numbers and are no part of the graph
 
     __hash__ = object.__hash__
 
@@ -166,7 +182,7 @@ class Value:
     def __ge__(self, other: Any) -> Any:
         return _compare(operator.ge, self, other)
 
-    # -- the doors by which ops and numpy's functions come in ----------------------------------------
+    # -- the doors by which ops and numpy's functions come in ------------------
 
     @classmethod
     def __apply_op__(cls, op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Value:
@@ -292,6 +308,6 @@ def _reflected(function: Any) -> Any:
 for _sign, _name in SIGNS.items():
     setattr(Value, f"__{_sign}__", push(OPS[_name]))
     setattr(Value, f"__r{_sign}__", _reflected(push(OPS[_name])))
-Value.__neg__ = push(OPS["neg"])  # type: ignore[attr-defined]
-Value.__abs__ = push(OPS["abs"])  # type: ignore[attr-defined]
-Value.__pos__ = lambda self: self  # type: ignore[attr-defined]
+Value.__neg__ = push(OPS["neg"])  # type: ignore[method-assign]
+Value.__abs__ = push(OPS["abs"])
+Value.__pos__ = lambda self: self

@@ -1,8 +1,7 @@
 """The op table: every operation that Nudge has by itself, one record each.
 
-Conventions where a derivative does not exist: abs and sign have slope 0 at 0; relu has slope 0 at
-0; max and min give the whole gradient to their first argument on a tie; hinge and mean absolute
-error follow relu and abs.
+Conventions where a derivative does not exist: abs, sign and relu have slope 0 at 0; max and min
+give half the gradient to each argument on a tie; hinge and mean absolute error follow relu and abs.
 """
 
 from __future__ import annotations

@@ -68,15 +68,21 @@ sign = op(
 max = op(
     "max",
     np.maximum,
-    (lambda g, y, a, b: np.where(a >= b, g, 0.0), lambda g, y, a, b: np.where(a >= b, 0.0, g)),
+    (
+        lambda g, y, a, b: g * np.where(a == b, 0.5, a > b),
+        lambda g, y, a, b: g * np.where(a == b, 0.5, a < b),
+    ),
     kinks=lambda a, b: (a - b,),
-    doc="The greater of a and b. On a tie the first has the whole gradient.",
+    doc="The greater of a and b. On a tie each has half the gradient.",
 )
 
 min = op(
     "min",
     np.minimum,
-    (lambda g, y, a, b: np.where(a <= b, g, 0.0), lambda g, y, a, b: np.where(a <= b, 0.0, g)),
+    (
+        lambda g, y, a, b: g * np.where(a == b, 0.5, a < b),
+        lambda g, y, a, b: g * np.where(a == b, 0.5, a > b),
+    ),
     kinks=lambda a, b: (a - b,),
-    doc="The smaller of a and b. On a tie the first has the whole gradient.",
+    doc="The smaller of a and b. On a tie each has half the gradient.",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.extend import Trial, op
+from engine.extend import Op, Trial, op
 
 
 def _spread(g, x, axis, keepdims):
@@ -69,7 +69,7 @@ def _softmax(x, *, axis=-1):
     return shifted / np.sum(shifted, axis=axis, keepdims=True)
 
 
-softmax = op(
+softmax: Op = op(
     "softmax",
     _softmax,
     lambda g, y, x, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),

@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from engine.extend import Trial, op
+from engine.extend import Op, Trial, op
 
 reshape = op(
     "reshape",
@@ -68,7 +68,7 @@ place = op(
     doc="An array of zeros of the given shape with x added at an index: the backward of x[index].",
 )
 
-getitem = op(
+getitem: Op = op(
     "getitem",
     lambda x, *, index: operator.getitem(x, index),
     lambda g, y, x, index: place(g, index=index, shape=np.shape(x)),

@@ -1,0 +1,80 @@
+"""Numbers and arrays as they come in from outside and go out as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InputError
+
+
+def tidy(x: Any) -> Any:
+    """A float for a single number, else an array of float64."""
+    return float(x) if np.ndim(x) == 0 else np.asarray(x, dtype=np.float64)
+
+
+def number_or_array(given: Any, pointer: str, name: str, limit: int) -> Any:
+    """`given` as a float, or an array of float64 of at most `limit` numbers.
+
+    Raises InputError, with `pointer`, where it is not made of finite real numbers.
+    """
+    if isinstance(given, (bool, str, bytes)) or _holds_other_than_numbers(given):
+        raise InputError(
+            f"the value of {name} is not a number",
+            code="not_a_number",
+            pointer=pointer,
+            hint="give a number such as 0.5, or a list of numbers",
+        )
+    try:
+        value = tidy(np.array(given, dtype=np.float64))
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"the value of {name} is not a number or an array of numbers",
+            code="not_a_number",
+            pointer=pointer,
+            hint="give a number such as 0.5, or a list whose rows have the same length",
+        ) from None
+    if np.size(value) > limit:
+        raise InputError(
+            f"{name} holds {np.size(value)} numbers; at most {limit} are read",
+            code="too_many_elements",
+            pointer=pointer,
+        )
+    if not np.all(np.isfinite(value)):
+        raise InputError(
+            f"the value of {name} is not finite",
+            code="not_finite",
+            pointer=pointer,
+            hint="give a number of ordinary size",
+        )
+    return value
+
+
+def _holds_other_than_numbers(given: Any) -> bool:
+    if isinstance(given, (list, tuple)):
+        return any(isinstance(g, (bool, str, bytes)) or _holds_other_than_numbers(g) for g in given)
+    return given is None or isinstance(given, Mapping)
+
+
+def as_text(value: Any) -> str:
+    """As short as it can be read back: 2, 0.5, [1, 2.5]."""
+    if isinstance(value, float):
+        whole = math.isfinite(value) and value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole and str(value) != "-0.0" else repr(value)
+    return f"[{', '.join(map(as_text, value.tolist() if value.ndim == 1 else value))}]"
+
+
+def digits(value: Any) -> Any:
+    """A number or array of any shape, to the last bit, as JSON."""
+    if value is None:
+        return None
+    array = np.asarray(value)
+    return [list(array.shape), [float(x).hex() for x in array.ravel()]]
+
+
+def pointer_part(name: str) -> str:
+    """A name as one part of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,336 @@
+"""Program: an expression as numbered straight-line equations, to be printed and evaluated."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.errors import EngineError, InputError, OpError, Position
+from engine.limits import Limits
+from engine.names import nearest
+from engine.numbers import as_text, digits, number_or_array, pointer_part
+from engine.op import Op
+from engine.value import Value, push
+
+INFIX: Mapping[str, str] = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "pow": "{} ** {}",
+    "matmul": "{} @ {}",
+    "neg": "-{}",
+    "abs": "abs({})",
+}
+"""Ops that are written with a sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A number or array that comes from outside; `default` is what the source gives it."""
+
+    name: str
+    default: Any
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number or array written in the source."""
+
+    name: str
+    value: Any
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """One operation. `args` are places in the program's nodes, `inputs` their names."""
+
+    number: int
+    name: str
+    op: Op
+    args: tuple[int, ...]
+    inputs: tuple[str, ...]
+    params: Mapping[str, Any]
+    position: Position
+
+    @property
+    def text(self) -> str:
+        """The equation as people write it: `n = %1 + b`."""
+        return f"{self.name} = {self.term}"
+
+    @property
+    def term(self) -> str:
+        """The right-hand side alone."""
+        inputs = [f"({name})" if name.startswith("-") else name for name in self.inputs]
+        if self.op.name in INFIX:
+            return INFIX[self.op.name].format(*inputs)
+        if self.op.name == "stack":
+            return f"[{', '.join(inputs)}]"
+        if self.op.name == "getitem":
+            return f"{inputs[0]}[{_index_text(self.params['index'])}]"
+        params = [f"{k}={v!r}" for k, v in self.params.items() if v != self.op.params[k]]
+        return f"{self.op.name}({', '.join([*inputs, *params])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What one node of a program came to. `op` is "input", "constant" or the name of an op;
+    `gradient` is None for a constant, and where no gradients were computed."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    value: Any
+    gradient: Any
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A program at a point: its value, the gradient of each input and every node.
+
+    `non_finite` is the first node whose value or gradient is infinite or not a number, and
+    `reason` says in words what happened there.
+    """
+
+    value: Any
+    gradients: Mapping[str, Any]
+    nodes: tuple[Node, ...]
+    non_finite: Node | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """Inputs, constants and equations in the order of the source; the place of the output."""
+
+    source: str
+    nodes: tuple[Input | Constant | Equation, ...]
+    place: int
+    limits: Limits = field(default_factory=Limits, compare=False)
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        return tuple(node for node in self.nodes if isinstance(node, Input))
+
+    @functools.cached_property
+    def equations(self) -> tuple[Equation, ...]:
+        return tuple(node for node in self.nodes if isinstance(node, Equation))
+
+    @property
+    def output(self) -> str:
+        """The name of the output."""
+        return self.nodes[self.place].name
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """sha256 of equations, names, literals and ops: not of blanks, comments or positions."""
+        rows: list[Any] = [["output", self.place]]
+        for node in self.nodes:
+            if isinstance(node, Input):
+                rows.append(["input", node.name, digits(node.default)])
+            elif isinstance(node, Constant):
+                rows.append(["constant", digits(node.value)])
+            else:
+                params = {k: repr(v) for k, v in sorted(node.params.items())}
+                rows.append([node.name, node.op.name, node.op.hash, node.args, params])
+        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+    # -- printed ---------------------------------------------------------------
+
+    def forward_text(self) -> str:
+        """The equations, numbered, one a line."""
+        return "\n".join(f"{e.number:>3}  {e.text}" for e in self.equations)
+
+    def backward_text(self) -> str:
+        """Backpropagation written out: what each equation adds to the gradients of its inputs."""
+        lines = [f"{self.output}.grad = 1"]
+        for equation in reversed(self.equations):
+            lines += [f"{line}    # equation {equation.number}" for line in self._pulls(equation)]
+        return "\n".join(lines)
+
+    def _pulls(self, equation: Equation) -> Iterator[str]:
+        op, g = equation.op, f"{equation.name}.grad"
+        if op.backward_formula is not None and not op.params:
+            nodes = [self.nodes[i] for i in equation.args]
+            known = {
+                place + 2: node.value
+                for place, node in enumerate(nodes)
+                if isinstance(node, Constant) and isinstance(node.value, float)
+            }
+            names = [g, equation.name, *equation.inputs]
+            terms: Sequence[str] = op.backward_formula.given(known).texts(names)
+        else:
+            called = f"{op.name}.backward({', '.join([g, equation.name, *equation.inputs])})"
+            many = len(equation.args) > 1
+            terms = [f"{called}[{i}]" if many else called for i in range(len(equation.args))]
+        for place, (arg, term) in enumerate(zip(equation.args, terms, strict=True)):
+            if not isinstance(self.nodes[arg], Constant) and op.differentiates(place):
+                yield f"{self.nodes[arg].name}.grad += {term}"
+
+    # -- evaluated -------------------------------------------------------------
+
+    def point(self, at: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The value of every input: from `at`, else as the source has it. Floats and arrays.
+
+        Raises InputError for a name that is unknown or has no value, and for what is not a finite
+        real number or array of such.
+        """
+        given = dict(at or {})
+        names = [node.name for node in self.inputs]
+        for name in given:
+            if name not in names:
+                meant = nearest(name, names)
+                known = f"did you mean {meant}?" if meant else f"the inputs are {', '.join(names)}"
+                raise InputError(
+                    f"{name} is not an input of this expression",
+                    code="unknown_input",
+                    pointer=f"/at/{pointer_part(name)}",
+                    hint=known if names else "this expression has no inputs",
+                )
+        missing = [n for n in self.inputs if n.name not in given and n.default is None]
+        if missing:
+            raise _missing(missing)
+        return {
+            node.name: self._finite(node.name, given[node.name])
+            if node.name in given
+            else node.default
+            for node in self.inputs
+        }
+
+    def _finite(self, name: str, given: Any) -> Any:
+        return number_or_array(given, f"/at/{pointer_part(name)}", name, self.limits.elements)
+
+    def evaluate(self, at: Mapping[str, Any] | None = None) -> Evaluation:
+        """Value, gradients and nodes at a point.
+
+        Raises InputError where the point or a shape does not fit, or the output is an array of
+        several numbers; OpError where an op broke its contract. Infinities and nans are results.
+        """
+        values = self._forward(self.point(at), requires_grad=True)
+        output = values[self.place]
+        self._require_scalar(output)
+        with np.errstate(all="ignore"):
+            output.backward()
+        nodes = tuple(self._node(i, values) for i in range(len(values)))
+        offender = next((n for n in nodes if not np.all(np.isfinite(n.value))), None)
+        reason = self._reason(offender, values) if offender else None
+        if offender is None:
+            odd = (n for n in reversed(nodes) if n.gradient is not None)
+            offender = next((n for n in odd if not np.all(np.isfinite(n.gradient))), None)
+            reason = f"the gradient at {offender.name} is not finite" if offender else None
+        gradients = {n.name: n.gradient for n in nodes if n.op == "input"}
+        return Evaluation(output.data, gradients, nodes, offender, reason)
+
+    def value_at(self, point: Mapping[str, Any]) -> float:
+        """The output alone, at a complete `point` (see `point()`): the plain float64 forward."""
+        output = self._forward(point, requires_grad=False)[self.place]
+        return float(np.reshape(output.data, ()))
+
+    def _forward(self, point: Mapping[str, Any], requires_grad: bool) -> list[Value]:
+        values: list[Value] = []
+        for node in self.nodes:
+            if isinstance(node, Input):
+                values.append(Value(point[node.name], node.name, requires_grad))
+            elif isinstance(node, Constant):
+                values.append(Value.constant(node.value))
+            else:
+                values.append(self._apply(node, [values[i] for i in node.args]))
+        return values
+
+    def _apply(self, equation: Equation, args: list[Value]) -> Value:
+        try:
+            if any(arg.data.__class__ is not float for arg in args) or equation.params:
+                _check_size(equation, args, self.limits.elements)
+            return push(equation.op)(*args, **equation.params)  # type: ignore[no-any-return]
+        except EngineError as error:
+            error.position = error.position or equation.position
+            raise
+        except Exception as error:  # a plugin's rule may raise anything
+            raise OpError(
+                f"{equation.op.name} failed: {type(error).__name__}: {error}",
+                position=equation.position,
+            ) from error
+
+    def _require_scalar(self, output: Value) -> None:
+        if output.size != 1:
+            raise InputError(
+                f"the output {self.output} has shape {output.shape}; a gradient needs one number",
+                code="output_not_scalar",
+                position=self.nodes[self.place].position,
+                hint=f"reduce it, for instance with sum({self.output})",
+            )
+
+    def _node(self, i: int, values: Sequence[Value]) -> Node:
+        node, value = self.nodes[i], values[i]
+        if isinstance(node, Constant):
+            return Node(node.name, "constant", (), value.data, None, node.position)
+        gradient = value.grad
+        if np.shape(gradient) != value.shape:
+            gradient = np.zeros(value.shape) + gradient
+        if isinstance(node, Input):
+            return Node(node.name, "input", (), value.data, gradient, node.position)
+        return Node(node.name, node.op.name, node.inputs, value.data, gradient, node.position)
+
+    def _reason(self, offender: Node, values: Sequence[Value]) -> str | None:
+        equation = next((e for e in self.equations if e.name == offender.name), None)
+        if equation is None:
+            return None
+        for arg, domain in zip(equation.args, equation.op.domains, strict=False):
+            x = values[arg]
+            if x.data.__class__ is float and x.data not in domain:
+                where = f"{self.nodes[arg].name} = {x.data:g}"
+                return f"{equation.term} at {where}: defined for {domain.text}"
+        return f"{equation.term} is {as_text(offender.value)}"
+
+
+def _missing(missing: Sequence[Input]) -> InputError:
+    first = missing[0]
+    names = ", ".join(node.name for node in missing)
+    hint = f'give it beside the source, or write "{first.name} = 1" as the first line'
+    if first.name == "e":
+        hint = "write exp(x) for Euler's number to a power, or give e a value"
+    return InputError(
+        f"{names} {'has' if len(missing) == 1 else 'have'} no value",
+        code="missing_input",
+        position=first.position,
+        pointer=f"/at/{pointer_part(first.name)}",
+        hint=hint,
+    )
+
+
+def _check_size(equation: Equation, args: Sequence[Value], limit: int) -> None:
+    """Refuse an array that is too large before it is made."""
+    shapes = [arg.shape for arg in args]
+    try:
+        if "shape" in equation.params:
+            size = math.prod(equation.params["shape"])
+        elif equation.op.name == "matmul" and all(shapes):
+            rows, columns = shapes[0][:-1], shapes[1][:-2] + shapes[1][-1:] * (len(shapes[1]) > 1)
+            size = math.prod(rows) * math.prod(columns)
+        elif equation.op.elementwise:
+            size = math.prod(np.broadcast_shapes(*shapes))
+        else:
+            size = sum(math.prod(shape) for shape in shapes)
+    except (TypeError, ValueError):
+        return  # the op itself says what is wrong
+    if size > limit:
+        raise InputError(
+            f"{equation.term} would hold {size} numbers; at most {limit} may",
+            code="too_many_elements",
+            position=equation.position,
+            hint="use smaller arrays",
+        )
+
+
+def _index_text(index: Any) -> str:
+    return ", ".join(map(str, index)) if isinstance(index, tuple) else str(index)

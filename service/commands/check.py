@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from engine import EngineError, ExpressionError, Program, Report, parse
-from engine import check as checked
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from engine import EngineError, Program, Report, parse
+from engine import check as checked
 from service import verdicts
 from service.commands import shared
 from service.figures import figure, plain, typed
@@ -60,10 +60,8 @@ def command(
     try:
         program = parse(source, shared.vocabulary())
         report = checked(program, at, claimed or None, _tolerance(tolerance))
-    except ExpressionError as error:
-        shared.refuse_source(source, error)
     except EngineError as error:
-        shared.refuse(str(error), error.hint)
+        shared.refuse_source(source, error)
     if as_json:
         shared.print_json(_record(program, report))
     else:

@@ -6,10 +6,10 @@ import difflib
 from typing import Any
 
 import click
-from engine import Op, Vocabulary
 from rich import box
 from rich.table import Table
 
+from engine import Op, Vocabulary
 from service.commands import shared
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import click
-from engine import PluginStatus
 
+from engine import PluginStatus
 from service.commands import shared
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from engine import EngineError, Vocabulary
 from rich.console import Console
 
+from engine import EngineError, Vocabulary
 from service.config import Settings
 from service.errors import StartError
 from service.excerpt import excerpt
@@ -50,7 +50,7 @@ def refuse(message: str, hint: str | None = None, code: int = USAGE) -> NoReturn
     """End the command with one message and no traceback."""
     say(f"Error: {message}")
     if hint:
-        say(hint)
+        say(f"Hint: {hint}")
     sys.exit(code)
 
 
@@ -60,7 +60,7 @@ def refuse_source(source: str, error: EngineError) -> NoReturn:
         place = excerpt(source, error.position)
         label = f"{place.line} | "
         say(f"{label}{place.text}\n{' ' * len(label)}{place.carets}")
-        refuse(f"{error} (line {place.line}, column {place.column})", error.hint)
+        refuse(f"line {place.line}, column {place.column}: {error}", error.hint)
     refuse(str(error), error.hint)
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 import numpy as np
-from engine import ConfigError, Vocabulary
-from engine.training import Block, TrainConfig, train
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engine import ConfigError, Vocabulary
+from engine.training import Block, TrainConfig, train
 from service.commands import curve, shared
 from service.figures import figure
 

@@ -17,10 +17,11 @@ from engine import (
     parse,
 )
 from engine.limits import Limits
-
 from service.figures import typed
 from service.pages.drawing import Graph
 from service.pages.question import Question, tolerance
+
+EULER = ", or write exp(x) for Euler's number to a power"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Answer:
         if self.refused is not None:
             unreadable = isinstance(self.refused, ExpressionError)
             label = "unreadable" if unreadable else "refused"
-            return Problem(label, str(self.refused), getattr(self.refused, "hint", None))
+            return Problem(label, f"{self.refused}.", getattr(self.refused, "hint", None))
         return None
 
 
@@ -87,7 +88,7 @@ def answered(question: Question, vocabulary: Vocabulary, limits: Limits) -> Answ
         if key is None:
             answer.refused = error
         else:
-            answer.mistakes[key] = f"{error} {error.hint}" if error.hint else str(error)
+            answer.mistakes[key] = f"{error}: {error.hint}." if error.hint else f"{error}."
     except (EngineError, ValueError) as error:
         answer.refused = error
     return answer
@@ -111,7 +112,7 @@ def _numbers(answer: Answer, program: Program) -> tuple[dict[str, Any], dict[str
     for name, entry in inputs.items():
         key = f"at.{name}"
         if entry.default is None and name not in read["at"] and key not in answer.mistakes:
-            answer.mistakes[key] = f"Give {name} a value."
+            answer.mistakes[key] = f"Give {name} a value{EULER if name == 'e' else ''}."
     return read["at"], read["claim"]
 
 

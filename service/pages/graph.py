@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, request
+from flask import Response, request
 
 from service.context import current
+from service.errors import InvalidError
 from service.pages.answer import answered
 from service.pages.drawing import Graph, TooLargeError
 from service.pages.examples import NEURON
@@ -16,7 +17,7 @@ def svg() -> Response:
     try:
         picture = _graph().svg()
     except TooLargeError as error:
-        abort(422, description=str(error))
+        raise InvalidError(str(error)) from None
     return Response(picture, content_type="image/svg+xml; charset=utf-8")
 
 
@@ -30,5 +31,5 @@ def _graph() -> Graph:
     context = current()
     answer = answered(question, context.vocabulary, context.limits)
     if answer.graph is None:
-        abort(422, description=answer.problem.message if answer.problem else None)
+        raise InvalidError(answer.problem.message if answer.problem else "There is no graph.")
     return answer.graph

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine import Evaluation, ExpressionError, Program, Report
 from engine.check import Component
 from flask import Response, make_response, render_template, request, url_for
 from markupsafe import Markup
 
+from engine import EngineError, Evaluation, Program, Report
 from service import verdicts
 from service.context import current
 from service.excerpt import Excerpt, excerpt
@@ -77,7 +77,7 @@ def _shown(answer: Answer) -> dict[str, Any]:
 
 def _excerpt(answer: Answer) -> Excerpt | None:
     error = answer.refused
-    if isinstance(error, ExpressionError) and error.position is not None:
+    if isinstance(error, EngineError) and error.position is not None:
         return excerpt(answer.question.source, error.position)
     return None
 

@@ -87,7 +87,7 @@ def tolerance(text: str) -> str | float:
         return float(text)
     except ValueError:
         raise ValueError(
-            f"“{text[:40]}” is no tolerance: say student, strict or a number."
+            f"“{text[:40]}” is no tolerance: say student, strict or a number"
         ) from None
 
 

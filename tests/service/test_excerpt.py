@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine import Position
 
+from engine import Position
 from service.excerpt import WIDTH, excerpt
 
 

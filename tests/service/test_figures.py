@@ -76,7 +76,7 @@ def test_typed_number_is_read(text, value):
     ],
 )
 def test_typed_text_is_refused_kindly(text, said):
-    with pytest.raises(ValueError, match="(?s).") as caught:
+    with pytest.raises(ValueError) as caught:
         typed(text)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 120

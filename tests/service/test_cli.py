@@ -1,0 +1,252 @@
+"""The command line: what it prints, and what a script learns from its exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from serving import ROOT, environment
+
+from service import cli
+
+TINY = {"steps": 40, "model": {"nin": 3, "nouts": [4, 4, 1]}}
+
+
+@pytest.fixture
+def nudge(monkeypatch, tmp_path):
+    """nudge(*words): the result of a command, run in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in environment(tmp_path / "data").items():
+        if name.startswith("NUDGE_"):
+            monkeypatch.setenv(name, text)
+    return lambda *words, stdin=None: CliRunner().invoke(cli.nudge, words, input=stdin)
+
+
+def test_help_lists_every_command(nudge):
+    shown = nudge("--help").output
+    names = ["serve", "worker", "check", "train", "ops", "plugins", "migrate", "version"]
+    assert list(cli.nudge.commands) == names
+    assert all(f"\n  {name} " in shown for name in names)
+
+
+@pytest.mark.parametrize("name", list(cli.nudge.commands))
+def test_every_command_explains_itself(nudge, name):
+    result = nudge(name, "--help")
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 3
+
+
+# ---- check ----
+
+
+def test_check_shows_value_and_gradients(nudge):
+    result = nudge("check", "tanh(x*w + b)", "x=2", "w=-3", "b=6.88")
+    assert result.exit_code == 0
+    assert result.output.startswith("PASS")
+    assert "0.70642" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["b = a + a", "a=3", "--claim", "a=2"], 0, "PASS"),
+        (["b = a + a", "a=3", "--claim", "a=1"], 1, "you say 1, the slope is 2.0000"),
+        (["relu(x)", "x=0", "--claim", "x=0.5"], 3, "NOT DIFFERENTIABLE"),
+        (["log(x)", "x=0"], 3, "NON FINITE"),
+        (["exp(x)", "x=1", "--claim", "x=2.7183"], 0, "PASS"),
+        (["exp(x)", "x=1", "--claim", "x=2.7183", "--tolerance", "strict"], 1, "FAIL"),
+        (["exp(x)", "x=1", "--claim", "x=2.8", "--tolerance", "0.1"], 0, "PASS"),
+        (["sum(w*w)", "w=[1,2]", "--claim", "w=[2,5]"], 1, "w[1]: you say 5, the slope is 4.0000"),
+    ],
+)
+def test_check_exit_code_tells_the_verdict(nudge, words, code, said):
+    result = nudge("check", *words)
+    assert result.exit_code == code, result.output
+    assert said in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["x^2", "x=2"], "1 | x^2\n     ^"),
+        (["tanh(x", "x=2"], "line 1"),
+        (["tahn(x)", "x=2"], "tanh"),
+        (["x*w", "x=2"], "w has no value"),
+        (["x", "x=2", "y=1"], "y is not an input"),
+        (["x", "x=two"], "x: “two” is not a number"),
+        (["x", "x=1,5"], "with a point: 1.5"),
+        (["x", "2"], "write NAME=VALUE"),
+        (["x", "x=1", "x=2"], "given twice"),
+        (["x", "x=1", "--claim", "z=2"], "z"),
+        (["x", "x=1", "--tolerance", "kind"], "kind is no tolerance"),
+        (["x", "x=1", "--tolerance", "-1"], "tolerance"),
+        (["x", "x=nan"], "not finite"),
+        ([""], "Error"),
+        (["(" * 5000, "x=1"], "Error"),
+    ],
+)
+def test_unreadable_check_exits_with_two(nudge, words, said):
+    result = nudge("check", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_check_reads_standard_input(nudge):
+    result = nudge("check", "-", stdin="a = 3\nb = a + a\n")
+    assert result.exit_code == 0
+    assert "b = 6" in result.output
+
+
+def test_check_speaks_json(nudge):
+    result = nudge("check", "--json", "b = a + a", "a=3", "--claim", "a=1")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert report["verdict"] == "fail"
+    assert report["components"][0]["claim"] == 1.0
+    assert report["components"][0]["reference"] == 2.0
+
+
+def test_check_json_knows_no_nan(nudge):
+    report = json.loads(
+        nudge("check", "--json", "log(x)", "x=0", "--claim", "x=nan").stdout,
+        parse_constant=lambda name: pytest.fail(f"{name} is not JSON"),
+    )
+    assert report["verdict"] == "non_finite"
+
+
+# ---- train ----
+
+
+def test_example_config_trains_below(nudge, tmp_path):
+    (tmp_path / "lecture.json").write_text(nudge("train", "--example").stdout)
+    result = nudge("train", "lecture.json", "--json")
+    summary = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert summary["steps"] == 200
+    assert summary["parameters"] == 41
+    assert summary["metrics"]["loss"]["last"] < 0.05
+
+
+def test_train_draws_the_curve(nudge):
+    result = nudge("train", "-", stdin=json.dumps(TINY))
+    assert result.exit_code == 0
+    assert "┤" in result.stdout
+    assert any("\u2801" <= character <= "\u28ff" for character in result.stdout)
+    assert "after 40 steps" in result.stdout
+    assert result.stderr == ""
+
+
+def test_csv_holds_every_step(nudge, tmp_path):
+    nudge("train", "-", "--csv", "curve.csv", stdin=json.dumps(TINY))
+    printed = nudge("train", "-", "--csv", "-", stdin=json.dumps(TINY))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "curve.csv").read_text())))
+    assert printed.stdout == (tmp_path / "curve.csv").read_text()
+    assert [int(row["step"]) for row in rows] == list(range(40))
+    assert float(rows[0]["loss"]) > float(rows[-1]["loss"]) > 0
+    assert set(rows[0]) >= {"step", "loss", "gradient_norm", "learning_rate"}
+
+
+def test_diverged_training_exits_with_one(nudge):
+    config = {"model": {"output_activation": "linear"}, "optimizer": {"learning_rate": 1e6}}
+    result = nudge("train", "-", stdin=json.dumps({**config, "steps": 2000}))
+    assert result.exit_code == 1, result.output
+    assert "diverged" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"steps": 0, "loss": "guess"}', "/loss"),
+        ('{"steps": 0, "loss": "guess"}', "/steps"),
+        ('{"steps": 1000000000}', "/steps"),
+        ("[]", "/"),
+        ('{"steps": NaN}', "/steps"),
+    ],
+)
+def test_wrong_config_exits_with_two(nudge, text, said):
+    result = nudge("train", "-", stdin=text)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_missing_config_is_explained(nudge):
+    assert "--example" in nudge("train").stderr
+    assert "nowhere.json cannot be read: no such file" in nudge("train", "nowhere.json").stderr
+
+
+# ---- ops, plugins, migrate, version ----
+
+
+def test_ops_lists_built_in_and_plugin(nudge):
+    shown = nudge("ops").output
+    assert "tanh(" in shown
+    assert "silu(" in shown
+
+
+def test_one_op_is_described(nudge):
+    result = nudge("ops", "tanh")
+    assert result.exit_code == 0
+    assert "backward" in result.output
+
+
+def test_misspelt_op_gets_a_hint(nudge):
+    result = nudge("ops", "tahn")
+    assert result.exit_code == 2
+    assert "Did you mean tanh?" in result.stderr
+
+
+def test_refused_plugin_exits_with_one(nudge, monkeypatch, tmp_path):
+    assert nudge("plugins").exit_code == 0
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "broken.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.setenv("NUDGE_PLUGINS_DIR", str(folder))
+    result = nudge("plugins")
+    assert result.exit_code == 1
+    assert "broken" in result.output
+    assert "refused" in result.output
+    record = {p["name"]: p for p in json.loads(nudge("plugins", "--json").stdout)}
+    assert record["broken"]["ok"] is False
+
+
+def test_migrate_twice_is_harmless(nudge, tmp_path):
+    first, second = nudge("migrate"), nudge("migrate")
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "was up to date" not in first.output
+    assert "was up to date" in second.output
+    assert (tmp_path / "data" / "nudge.db").exists()
+
+
+def test_version_names_the_parts(nudge):
+    assert nudge("version").output.startswith("nudge ")
+    assert set(json.loads(nudge("version", "--json").stdout)) == {"nudge", "python", "numpy"}
+
+
+def test_wrong_setting_ends_every_command(nudge, monkeypatch):
+    monkeypatch.setenv("NUDGE_PORT", "many")
+    for words in (["serve"], ["worker"], ["migrate"], ["check", "1"], ["plugins"]):
+        result = nudge(*words)
+        assert result.exit_code == 2
+        assert "NUDGE_PORT" in result.stderr
+
+
+def test_poor_terminal_gets_no_traceback(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "service.cli", "check", "重*2", "重=1"],
+        env={**environment(tmp_path), "PYTHONIOENCODING": "ascii"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "PASS" in result.stdout

@@ -62,7 +62,8 @@ def test_contracts_are_kept():
 PLANTED = {
     "The engine knows numbers": ("engine/limits.py", "import sqlite3"),
     "A plugin reaches": ("plugins/planted.py", "import engine.value"),
-    "Migrations stand alone": ("migrations/planted.py", "import service.app"),
+    "Migrations stand alone": ("migrations/planted.py", "import service.pages"),
+    "The service is stacked": ("service/api/planted.py", "import service.pages.home"),
 }
 
 

@@ -18,8 +18,8 @@ TREE = {
 }  # fmt: skip
 LARGEST = 500_000
 """Bytes: the largest file is a lock or a table of cases."""
-LONGEST = 400
-"""Lines of a module. The aim is 150; beyond this it holds two things."""
+LONGEST = 450
+"""Lines of a module. The aim is 150; beyond this a module holds two things."""
 MACHINE = re.compile(r"/(?:work|root|farm|home|Users|tmp/bash_jobs\S*)/[A-Za-z]|[A-Z]:\\+Users")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian|test\.pypi")
 

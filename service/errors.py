@@ -15,7 +15,7 @@
         ├── InvalidError       422  well-formed, but not what is wanted; `errors` says where
         └── UnavailableError   503  ours, and it passes: come back later
 
-`service.problems` (the HTTP side) turns these, the engine's and Flask's own into one shape.
+`service.refusals` turns these, the engine's and Flask's own into one shape of answer.
 """
 
 from __future__ import annotations

@@ -1,0 +1,188 @@
+"""Gradient checks, stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, url_for
+from marshmallow import Schema, fields, validate
+from sqlalchemy.orm import Session
+
+from service import gradchecks
+from service.api.evaluations import AT, SOURCE
+from service.api.fields import (
+    Body,
+    JText,
+    NonFiniteOut,
+    NumberOut,
+    NumbersOut,
+    Point,
+    PointOut,
+    SlopesOut,
+    Time,
+    Tolerance,
+    ToleranceOut,
+)
+from service.api.once import created, once
+from service.api.paging import Page, PageArgs, page, page_schema
+from service.api.schemas import OffenderOut
+from service.api.spec import Resource
+from service.context import current
+from service.errors import NotFoundError
+from service.models import GradCheck
+from service.verdicts import VERDICTS
+
+blueprint = Resource("gradchecks", "/gradchecks", "Gradients judged, and the judgements kept")
+
+NAMES = tuple(VERDICTS)
+
+
+class Question(Body):
+    """An expression, a point, and the gradients that somebody claims."""
+
+    source = JText(required=True, metadata=SOURCE)
+    at = Point(load_default=dict, metadata=AT)
+    claimed = Point(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Gradients to be judged, by the names of inputs; inputs left out are "
+            "not judged. Without any, Nudge's own gradients are.",
+            "example": {"w1": 1.0, "b": 0.5},
+        },
+    )
+    tolerance = Tolerance(
+        load_default="student",
+        metadata={
+            "description": "Relative, per component: `student` is 7e-4 (four digits), `strict` "
+            "is 1e-6."
+        },
+    )
+
+
+class ComponentOut(Schema):
+    """One number of the gradient, judged."""
+
+    input = fields.String(required=True)
+    index = fields.List(
+        fields.Integer(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "place in the array; null for a scalar"},
+    )
+    claim = NumberOut(required=True)
+    reference = NumberOut(required=True, metadata={"description": "the slope as measured"})
+    error_bound = NumberOut(required=True, metadata={"description": "how far it may be off"})
+    relative_error = NumberOut(required=True)
+    verdict = fields.String(required=True, validate=validate.OneOf(NAMES))
+    slopes = SlopesOut(required=True, metadata={"description": "where the two sides differ"})
+    non_finite = NonFiniteOut(required=True)
+
+
+class ProgramRef(Schema):
+    """A program by its hash."""
+
+    hash = fields.String(required=True)
+
+
+class GradCheckOut(Schema):
+    """A gradient check. A wrong claim is not an error: it is a verdict."""
+
+    id = fields.String(required=True)
+    created_at = Time(required=True)
+    expires_at = Time(
+        required=True, allow_none=True, metadata={"description": "when it is removed, if ever"}
+    )
+    source = fields.String(required=True)
+    at = PointOut(required=True)
+    claimed = PointOut(required=True, allow_none=True)
+    tolerance = ToleranceOut(required=True)
+    relative_tolerance = fields.Float(required=True)
+    verdict = fields.String(required=True, validate=validate.OneOf(NAMES))
+    components = fields.List(fields.Nested(ComponentOut), required=True)
+    unclaimed = fields.List(fields.String(), required=True)
+    value = NumbersOut(required=True)
+    non_finite = fields.Nested(OffenderOut, required=True, allow_none=True)
+    program = fields.Nested(ProgramRef, required=True)
+    engine_version = fields.String(required=True)
+    op_set = fields.String(required=True, metadata={"description": "hash of all ops in use"})
+
+
+class ListArgs(PageArgs):
+    """Which checks are wanted."""
+
+    verdict = fields.String(
+        load_default=None,
+        validate=validate.OneOf(NAMES, error="One of these is wanted: {choices}."),
+    )
+
+
+GradCheckPage = page_schema(GradCheckOut, "GradCheckPage")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(Question)
+@blueprint.response(201, GradCheckOut, headers={"Location": {"schema": {"type": "string"}}})
+@blueprint.alt_response(409, "CONFLICT")
+@once
+def create(question: dict[str, Any]) -> Response:
+    """Judge gradients, and keep the judgement.
+
+    Each claimed number is compared with the slope of the expression, measured without any rule
+    of differentiation.
+    """
+
+    def told(session: Session, row: GradCheck) -> Response:
+        document = GradCheckOut().dump(record(row))
+        return created(session, 201, document, url_for(".read", check_id=row.public_id))
+
+    return gradchecks.create(current(), gradchecks.Question(**question), told)
+
+
+@blueprint.route("", methods=["GET"])
+@blueprint.arguments(ListArgs, location="query")
+@blueprint.response(200, GradCheckPage)
+def index(args: dict[str, Any]) -> Page[dict[str, Any]]:
+    """The gradient checks that have not expired, newest first."""
+    context = current()
+    query = gradchecks.visible(context.clock(), context.settings.retention_days)
+    if args["verdict"] is not None:
+        query = query.where(GradCheck.verdict == args["verdict"])
+    with context.database.read() as session:
+        found = page(
+            session, query, GradCheck.public_id, gradchecks.PREFIX, args["limit"], args["cursor"]
+        )
+    return Page([record(row) for row in found.items], found.next)
+
+
+@blueprint.route("/<check_id>", methods=["GET"])
+@blueprint.response(200, GradCheckOut)
+@blueprint.alt_response(404, "NOT_FOUND")
+def read(check_id: str) -> dict[str, Any]:
+    """One gradient check."""
+    context = current()
+    with context.database.read() as session:
+        row = gradchecks.find(session, check_id, context.clock(), context.settings.retention_days)
+    if row is None:
+        raise NotFoundError(
+            "There is no such gradient check.",
+            hint=f"Checks are removed after {context.settings.retention_days} days.",
+        )
+    return record(row)
+
+
+def record(row: GradCheck) -> dict[str, Any]:
+    """A stored check as it is shown."""
+    return {
+        **row.report,
+        "id": row.public_id,
+        "created_at": row.created_at,
+        "expires_at": gradchecks.expires_at(row, current().settings.retention_days),
+        "source": row.source,
+        "at": row.at,
+        "claimed": row.claimed,
+        "tolerance": row.tolerance,
+        "program": {"hash": row.program_hash},
+        "engine_version": row.engine_version,
+        "op_set": row.op_set_hash,
+    }

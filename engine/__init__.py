@@ -5,6 +5,7 @@ Numbers in, numbers out: no clock, no dice but a given seed, no network, no stor
 
 from __future__ import annotations
 
+from engine.check import Component, Report, Verdict, check
 from engine.errors import ConfigError, EngineError, ExpressionError, InputError, OpError, Position
 from engine.expression import parse
 from engine.graph import gradients
@@ -13,6 +14,7 @@ from engine.program import Equation, Evaluation, Node, Program
 from engine.value import Value
 
 __all__ = [
+    "Component",
     "ConfigError",
     "EngineError",
     "Equation",
@@ -24,7 +26,10 @@ __all__ = [
     "OpError",
     "Position",
     "Program",
+    "Report",
     "Value",
+    "Verdict",
+    "check",
     "gradients",
     "parse",
 ]

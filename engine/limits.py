@@ -20,8 +20,8 @@ class Limits:
     """inputs of one program"""
     elements: int = 10_000
     """numbers in any one array of a program"""
-    components: int = 1_000
-    """numbers among a program's inputs that one gradient check judges"""
+    check_work: int = 50_000
+    """numbers judged by one gradient check x nodes of its program"""
     steps: int = 100_000
     """steps of one training run"""
     parameters: int = 100_000

@@ -16,14 +16,17 @@ def tidy(x: Any) -> Any:
     return float(x) if np.ndim(x) == 0 else np.asarray(x, dtype=np.float64)
 
 
-def number_or_array(given: Any, pointer: str, name: str, limit: int) -> Any:
+def number_or_array(
+    given: Any, pointer: str, name: str, limit: int, *, what: str = "value of", finite: bool = True
+) -> Any:
     """`given` as a float, or an array of float64 of at most `limit` numbers.
 
-    Raises InputError, with `pointer`, where it is not made of finite real numbers.
+    Raises InputError, with `pointer`, where it is not made of real numbers (finite ones, unless
+    `finite` is false); `what` and `name` say in its message what is wrong.
     """
     if isinstance(given, (bool, str, bytes)) or _holds_other_than_numbers(given):
         raise InputError(
-            f"the value of {name} is not a number",
+            f"the {what} {name} is not a number",
             code="not_a_number",
             pointer=pointer,
             hint="give a number such as 0.5, or a list of numbers",
@@ -32,7 +35,7 @@ def number_or_array(given: Any, pointer: str, name: str, limit: int) -> Any:
         value = tidy(np.array(given, dtype=np.float64))
     except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"the value of {name} is not a number or an array of numbers",
+            f"the {what} {name} is not a number or an array of numbers",
             code="not_a_number",
             pointer=pointer,
             hint="give a number such as 0.5, or a list whose rows have the same length",
@@ -43,9 +46,9 @@ def number_or_array(given: Any, pointer: str, name: str, limit: int) -> Any:
             code="too_many_elements",
             pointer=pointer,
         )
-    if not np.all(np.isfinite(value)):
+    if finite and not np.all(np.isfinite(value)):
         raise InputError(
-            f"the value of {name} is not finite",
+            f"the {what} {name} is not finite",
             code="not_finite",
             pointer=pointer,
             hint="give a number of ordinary size",

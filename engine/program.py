@@ -216,7 +216,7 @@ class Program:
         Raises InputError where the point or a shape does not fit, or the output is an array of
         several numbers; OpError where an op broke its contract. Infinities and nans are results.
         """
-        values = self._forward(self.point(at), requires_grad=True)
+        values = self.run(self.point(at))
         output = values[self.place]
         self._require_scalar(output)
         with np.errstate(all="ignore"):
@@ -233,10 +233,11 @@ class Program:
 
     def value_at(self, point: Mapping[str, Any]) -> float:
         """The output alone, at a complete `point` (see `point()`): the plain float64 forward."""
-        output = self._forward(point, requires_grad=False)[self.place]
+        output = self.run(point, requires_grad=False)[self.place]
         return float(np.reshape(output.data, ()))
 
-    def _forward(self, point: Mapping[str, Any], requires_grad: bool) -> list[Value]:
+    def run(self, point: Mapping[str, Any], requires_grad: bool = True) -> list[Value]:
+        """The Value of every node at a complete `point` (see `point()`)."""
         values: list[Value] = []
         for node in self.nodes:
             if isinstance(node, Input):

@@ -1,0 +1,175 @@
+"""check(): claimed gradients of a program against slopes measured from its values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.check.differences import UNIT, slope
+from engine.check.verdict import Component, Report, Verdict, judge, overall, relative_tolerance
+from engine.errors import InputError
+from engine.names import nearest
+from engine.numbers import number_or_array, pointer_part
+from engine.program import Equation, Evaluation, Program
+
+
+def check(
+    program: Program,
+    at: Mapping[str, Any] | None = None,
+    claimed: Mapping[str, Any] | None = None,
+    tolerance: str | float = "student",
+) -> Report:
+    """Judge the claimed gradient of the output, input by input, at a point.
+
+    `claimed` maps names of inputs to numbers, or nested lists of the input's shape; only what is
+    named is judged. Without claims the engine's own gradients are. `tolerance` is "strict",
+    "student" or a relative tolerance. Right claims are told from wrong ones by the program's values
+    alone: no rule of any backward pass is used but to know the size of rounding errors.
+
+    Raises InputError where point, claims or tolerance do not fit.
+    """
+    rtol = relative_tolerance(tolerance)
+    point = program.point(at)
+    if not point:
+        raise InputError(
+            "this expression has no inputs, so there is no gradient to check",
+            code="no_inputs",
+            hint="leave a name without a value, or write x = 2 on a line of its own",
+        )
+    claims = _claims(program, point, claimed or None)
+    _require_affordable(program, point, claims)
+    evaluation = program.evaluate(point)
+    if claims is None:
+        claims = dict(evaluation.gradients)
+    unclaimed = tuple(name for name in point if name not in claims)
+    offender = evaluation.non_finite
+    if offender is not None and not np.all(np.isfinite(offender.value)):
+        components = tuple(_unjudged(claims))
+        verdict = Verdict.NON_FINITE
+    else:
+        components = tuple(_judged(program, point, claims, evaluation, rtol))
+        verdict = overall(components)
+        offender = None
+    return Report(
+        verdict,
+        components,
+        unclaimed,
+        rtol,
+        evaluation.value,
+        offender,
+        evaluation.reason if offender else None,
+    )
+
+
+def _judged(
+    program: Program,
+    point: Mapping[str, Any],
+    claims: Mapping[str, Any],
+    evaluation: Evaluation,
+    rtol: float,
+) -> Iterator[Component]:
+    scales = path_scales(program, point)
+    noise = UNIT * sum(
+        float(np.sum(np.abs(np.nan_to_num(node.value)) * scale))
+        for node, scale in zip(evaluation.nodes, scales, strict=True)
+    )
+    at = {node.name: scale for node, scale in zip(program.nodes, scales, strict=True)}
+    for name, index, claim in _entries(claims):
+        x = float(point[name] if index is None else point[name][index])
+
+        def nudged(x: float, name: str = name, index: tuple[int, ...] | None = index) -> float:
+            if index is None:
+                moved: Any = x
+            else:
+                moved = point[name].copy()
+                moved[index] = x
+            return program.value_at({**point, name: moved})
+
+        scale = float(np.broadcast_to(at[name], np.shape(point[name]))[index or ()])
+        yield judge(name, index, claim, slope(nudged, x, noise), rtol, scale)
+
+
+def path_scales(program: Program, point: Mapping[str, Any]) -> list[Any]:
+    """For each node, the sum over all paths to the output of |product of local derivatives|: what
+    its gradient would be if nothing cancelled. Times value and unit roundoff it is how far off the
+    output of a float64 forward may be (a running error analysis, Wilkinson 1963)."""
+    values = program.run(point)
+    scales: list[Any] = [0.0] * len(values)
+    scales[program.place] = np.ones(values[program.place].shape)
+    for place in reversed(range(len(values))):
+        node = program.nodes[place]
+        if not isinstance(node, Equation):
+            continue
+        inputs = [np.asarray(values[i].data)[()] for i in node.args]
+        wanted = [node.op.differentiates(i) for i in range(len(inputs))]
+        upstream = np.broadcast_to(scales[place], values[place].shape)
+        output = np.asarray(values[place].data)[()]
+        with np.errstate(all="ignore"):
+            parts = node.op.pull(upstream, output, inputs, node.params, wanted)
+        for arg, part in zip(node.args, parts, strict=True):
+            if part is not None:
+                scales[arg] = scales[arg] + np.abs(np.nan_to_num(part))
+    return scales
+
+
+def _entries(claims: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...] | None, float]]:
+    """Every claimed number with its input and its place in it."""
+    for name, claim in claims.items():
+        if np.ndim(claim) == 0:
+            yield name, None, float(claim)
+        else:
+            for index in np.ndindex(claim.shape):
+                yield name, index, float(claim[index])
+
+
+def _unjudged(claims: Mapping[str, Any]) -> Iterator[Component]:
+    for name, index, claim in _entries(claims):
+        yield Component(name, index, claim, None, None, None, Verdict.NON_FINITE)
+
+
+def _claims(
+    program: Program, point: Mapping[str, Any], claimed: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    if claimed is None:
+        return None
+    claims = {}
+    for name, given in claimed.items():
+        pointer = f"/claimed/{pointer_part(name)}"
+        if name not in point:
+            meant = nearest(name, point)
+            raise InputError(
+                f"{name} is not an input of this expression",
+                code="unknown_input",
+                pointer=pointer,
+                hint=f"did you mean {meant}?" if meant else f"the inputs are {', '.join(point)}",
+            )
+        claim = number_or_array(
+            given, pointer, name, program.limits.elements, what="claim for", finite=False
+        )
+        if np.shape(claim) != np.shape(point[name]):
+            raise InputError(
+                f"the claim for {name} has shape {np.shape(claim)}, but {name} has shape "
+                f"{np.shape(point[name])}",
+                code="wrong_shape",
+                pointer=pointer,
+                hint="a gradient has the shape of its input",
+            )
+        claims[name] = claim
+    return claims
+
+
+def _require_affordable(
+    program: Program, point: Mapping[str, Any], claims: Mapping[str, Any] | None
+) -> None:
+    count = sum(int(np.size(point[name])) for name in (point if claims is None else claims))
+    limits = program.limits
+    if count * max(len(program.nodes), 1) > limits.check_work:
+        raise InputError(
+            f"{count} numbers in an expression of {len(program.nodes)} nodes are too many to check "
+            f"at once: their product may be {limits.check_work}",
+            code="too_many_components",
+            pointer="/claimed",
+            hint="claim fewer inputs at a time",
+        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from service.api import datasets, evaluations, gradchecks, meta, ops, plugins, runs
+from service.api import datasets, evaluations, gradchecks, meta, ops, plugins, runs, series
 
 RESOURCES = (
     evaluations.blueprint,
     gradchecks.blueprint,
     runs.blueprint,
+    series.blueprint,
     ops.blueprint,
     plugins.blueprint,
     datasets.blueprint,

@@ -50,7 +50,7 @@ def create(context: Context, question: Question, told: Callable[[Session, GradCh
         at=dict(question.at),
         claimed=None if question.claimed is None else dict(question.claimed),
         tolerance=question.tolerance,
-        verdict=report.verdict,
+        verdict=str(report.verdict),
         report=report_record(report),
         program_hash=program.hash,
         engine_version=__version__,
@@ -93,12 +93,12 @@ def report_record(report: Report) -> dict[str, Any]:
     """A report as a JSON document; numbers that are not finite are null, and flagged."""
     offender = report.non_finite
     return {
-        "verdict": report.verdict,
+        "verdict": str(report.verdict),
         "relative_tolerance": report.tolerance,
         "value": numbers(report.value),
         "components": [_component_record(component) for component in report.components],
         "unclaimed": list(report.unclaimed),
-        "non_finite": offender and offender_record(offender, None),
+        "non_finite": offender and offender_record(offender, report.reason),
     }
 
 
@@ -112,7 +112,7 @@ def _component_record(component: Component) -> dict[str, Any]:
         "input": component.input,
         "index": None if component.index is None else list(component.index),
         **{name: numbers(value) for name, value in judged.items()},
-        "verdict": component.verdict,
+        "verdict": str(component.verdict),
         "slopes": component.slopes and {"left": numbers(left), "right": numbers(right)},
         "non_finite": non_finite(**judged, left=left, right=right),
     }

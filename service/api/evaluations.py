@@ -34,7 +34,7 @@ AT = {
 }
 
 
-class Question(Body):
+class EvaluationIn(Body):
     """An expression and a point."""
 
     source = JText(required=True, metadata=SOURCE)
@@ -67,7 +67,7 @@ class EvaluationOut(Schema):
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(Question)
+@blueprint.arguments(EvaluationIn)
 @blueprint.response(200, EvaluationOut)
 def evaluate(question: dict[str, Any]) -> dict[str, Any]:
     """Evaluate an expression and all its gradients.

@@ -13,6 +13,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 
+from engine.check import TOLERANCES
+
 SHAPES: dict[str, dict[str, Any]] = {
     "Numbers": {
         "description": "A number, or a list of numbers, or a list of such lists: an array.",
@@ -58,6 +60,9 @@ def ref(name: str) -> dict[str, str]:
     """A reference to one of `SHAPES`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
+
+LOOSEST = 0.5
+"""The largest relative tolerance that the engine takes."""
 
 NO_OBJECT = "A JSON object is wanted."
 
@@ -120,6 +125,12 @@ class QueryInt(fields.Integer):
         return super()._validated(value)
 
 
+class QueryText(fields.String):
+    """A text of a query string."""
+
+    default_error_messages = PLAIN_WORDS
+
+
 class Point(fields.Field[Mapping[str, Any]]):
     """Numbers or arrays by the names of inputs: `{"x": 2, "w": [[1, 0], [0, 1]]}`."""
 
@@ -146,20 +157,20 @@ class Tolerance(fields.Field[str | float]):
 
     openapi = {
         "anyOf": [
-            {"enum": ["student", "strict"]},
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            {"enum": list(TOLERANCES)},
+            {"type": "number", "exclusiveMinimum": 0, "maximum": LOOSEST},
         ]
     }
 
     default_error_messages = PLAIN_WORDS | {
-        "invalid": 'Say "student", "strict", or a number greater than 0 and at most 1.'
+        "invalid": f"Say {' or '.join(TOLERANCES)}, or a number greater than 0, at most {LOOSEST}."
     }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str | float:
-        if isinstance(value, str) and value in ("student", "strict"):
+        if isinstance(value, str) and value in TOLERANCES:
             return value
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 0 < value <= 1:
+        if not number or not 0 < value <= LOOSEST:
             raise self.make_error("invalid")
         return float(value)
 

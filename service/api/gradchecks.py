@@ -18,6 +18,7 @@ from service.api.fields import (
     NumbersOut,
     Point,
     PointOut,
+    QueryText,
     SlopesOut,
     Time,
     Tolerance,
@@ -37,7 +38,7 @@ blueprint = Resource("gradchecks", "/gradchecks", "Gradients judged, and the jud
 NAMES = tuple(VERDICTS)
 
 
-class Question(Body):
+class GradCheckIn(Body):
     """An expression, a point, and the gradients that somebody claims."""
 
     source = JText(required=True, metadata=SOURCE)
@@ -111,7 +112,7 @@ class GradCheckOut(Schema):
 class ListArgs(PageArgs):
     """Which checks are wanted."""
 
-    verdict = fields.String(
+    verdict = QueryText(
         load_default=None,
         validate=validate.OneOf(NAMES, error="One of these is wanted: {choices}."),
     )
@@ -121,7 +122,7 @@ GradCheckPage = page_schema(GradCheckOut, "GradCheckPage")
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(Question)
+@blueprint.arguments(GradCheckIn)
 @blueprint.response(201, GradCheckOut, headers={"Location": {"schema": {"type": "string"}}})
 @blueprint.alt_response(409, "CONFLICT")
 @once

@@ -62,7 +62,8 @@ def once(view: Callable[P, Response]) -> Callable[P, Response]:
 
 def created(session: Session, status: int, document: Any, location: str) -> Response:
     """The answer of a view that creates: call it in the transaction that stores the effect."""
-    answer = Answer(status, {"Location": location}, current_app.json.dumps(document))
+    text = current_app.json.response(document).get_data(as_text=True)
+    answer = Answer(status, {"Location": location}, text)
     reservation: Reservation | None = g.get("reservation")
     if reservation is not None:
         idempotency.keep(session, reservation, answer)

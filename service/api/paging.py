@@ -16,7 +16,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.api.fields import QueryInt
+from service.api.fields import QueryInt, QueryText
 from service.errors import Fault, InvalidError
 from service.ids import is_id
 
@@ -31,7 +31,7 @@ class PageArgs(Schema):
         validate=validate.Range(1, 200, error="A number from 1 to 200 is wanted."),
         metadata={"description": "how many items at most"},
     )
-    cursor = fields.String(
+    cursor = QueryText(
         load_default=None,
         validate=validate.Length(max=200),
         metadata={"description": "`next` of the page before"},

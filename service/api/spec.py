@@ -20,7 +20,7 @@ from webargs.flaskparser import FlaskParser
 
 from service.api import body
 from service.api.body import escaped
-from service.api.fields import SHAPES
+from service.api.fields import SHAPES, QueryInt, QueryText
 from service.api.schemas import Problem
 from service.errors import Fault, InvalidError
 from service.refusals import PROBLEM, answer
@@ -82,7 +82,12 @@ class Resource(Blueprint):
 
     def route(self, rule: str, **options: Any) -> Decorator:
         """Serve the address `rule`, below the resource's own."""
-        return cast(Decorator, super().route(rule, **options))
+
+        def decorate(view: View) -> View:
+            named = self.doc(operationId=f"{self.name}.{view.__name__}")(view)
+            return cast(View, super(Resource, self).route(rule, **options)(named))
+
+        return decorate
 
     def arguments(self, schema: type[Schema], **options: Any) -> Decorator:
         """Read the body (or `location="query"`) by `schema` into the view's first argument."""
@@ -120,6 +125,12 @@ class ProblemApi(Api):
         for name, shape in SHAPES.items():
             self.spec.components.schema(name, shape)
 
+    def _register_pagination_header(self) -> None:
+        """Our pages are in the body: `service.api.paging`."""
+
+    def _register_etag_headers(self) -> None:
+        """Nothing that can be edited exists yet."""
+
     def _describe(self, name: str, phrase: str, has_body: bool) -> None:
         response: dict[str, Any] = {"description": phrase}
         if has_body:
@@ -128,8 +139,14 @@ class ProblemApi(Api):
         self.spec.components.response(name, response, lazy=True)
 
 
-def described(self: OpenAPIConverter, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
-    """A field of ours says itself what it is."""
+def described(self: OpenAPIConverter, field: Field[Any], ret: Any, **kwargs: Any) -> dict[str, Any]:
+    """A field of ours says itself what it is; a query parameter's absence is no null."""
+    if isinstance(field, QueryInt | QueryText):
+        ret.update({"type": ret["type"][0]} if isinstance(ret.get("type"), list) else {})
+        if ret.get("default", 0) is None:
+            del ret["default"]
+        if "enum" in ret:
+            ret["enum"] = [choice for choice in ret["enum"] if choice is not None]
     return dict(getattr(field, "openapi", {}))
 
 

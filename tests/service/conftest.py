@@ -1,0 +1,115 @@
+"""The service for tests: a real database in a folder of its own, a real app, a real server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from engine import registry
+from service.app import create_app
+from service.config import Settings
+from service.db import Database
+from service.schema import migrate
+from tests.serving import ROOT, environment, free_port
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> registry.Vocabulary:
+    return registry.load(entry_points=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings.database, busy_seconds=0.2)
+    migrate(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def make_app(
+    settings: Settings, database: Database, vocabulary: registry.Vocabulary, clock: HandClock
+) -> Callable[..., Flask]:
+    """make_app(name=value, …): the app, with some settings changed."""
+
+    def make(**changes: object) -> Flask:
+        changed = replace(settings, **changes)
+        return create_app(changed, database=database, vocabulary=vocabulary, clock=clock)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def live(tmp_path: Path, database: Database) -> Iterator[str]:
+    """The address of a granian process that serves the web part on a free port."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.child", "web"],
+        env=environment(tmp_path, NUDGE_PORT=str(port)),
+        cwd=ROOT,
+        start_new_session=True,
+        stderr=(tmp_path / "web.log").open("w"),
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(address + "/api/v1/health/live", timeout=5).close()
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, (tmp_path / "web.log").read_text()
+                time.sleep(0.1)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -78,6 +78,7 @@ class Database:
         """
         engine = self._engine("durable" if durable else "relaxed")
         with Session(engine, expire_on_commit=False) as session, session.begin():
+            session.connection()  # a session takes none, and so no lock, before its first use
             yield session
 
     @contextmanager

@@ -14,10 +14,12 @@ NETWORK = re.compile(
 """File systems shared over a network, whose locks and shared memory SQLite cannot trust."""
 
 
-def network_filesystem(folder: Path, mounts: Path = MOUNTS) -> str | None:
+def network_filesystem(folder: Path, mounts: Path | None = None) -> str | None:
     """The kind of the network file system that holds `folder`; None if it is local or unknown."""
     try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = (
+            (mounts or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        )
     except OSError:
         return None
     place, best, kind = folder.resolve(), -1, None

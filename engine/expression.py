@@ -346,7 +346,8 @@ class _Reader:
         return sign * node.value
 
     def index(self, node: ast.expr) -> Any:
-        found = None if isinstance(node, ast.Slice) else self.literal(node)
+        spelt_out = isinstance(node, (ast.Constant, ast.UnaryOp, ast.Tuple))
+        found = self.literal(node) if spelt_out else None
         parts = found if isinstance(found, tuple) else (found,)
         if not parts or any(type(part) is not int for part in parts):
             raise self.error(

@@ -88,7 +88,8 @@ def _judged(
             return program.value_at({**point, name: moved})
 
         scale = float(np.broadcast_to(at[name], np.shape(point[name]))[index or ()])
-        yield judge(name, index, claim, slope(nudged, x, noise), rtol, scale)
+        steepness = abs(float(np.sum(evaluation.value))) / max(1.0, abs(x))
+        yield judge(name, index, claim, slope(nudged, x, noise), rtol, scale, steepness)
 
 
 def path_scales(program: Program, point: Mapping[str, Any]) -> list[Any]:

@@ -1,0 +1,22 @@
+"""The facts of this folder, read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+@cache
+def lecture() -> dict[str, Any]:
+    return json.loads((HERE / "lecture.json").read_text())
+
+
+@cache
+def gradients() -> list[dict[str, Any]]:
+    with gzip.open(HERE / "gradients.jsonl.gz", "rt") as lines:
+        return [json.loads(line) for line in lines]

@@ -136,9 +136,7 @@ class Settings:
         seconds(0.01, 600), 5.0, "How often a worker stores progress and renews its lease."
     )
     reap_seconds: float = setting(
-        seconds(0.05, 600),
-        10.0,
-        "How often runs of lost workers are given back and what has expired is removed.",
+        seconds(0.05, 600), 10.0, "How often runs of lost workers are looked for."
     )
     max_queued: int = setting(
         whole(1, 1_000_000), 1000, "Runs that may wait for a worker; more are refused meanwhile."

@@ -15,7 +15,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -24,7 +24,7 @@ from huey.consumer import Consumer as HueyConsumer
 from huey.consumer import Scheduler, Worker
 
 from engine import Limits, registry
-from service import jobs
+from service import gradchecks, jobs, runs
 from service.carrier import Carrier
 from service.clock import utc_now
 from service.config import Settings
@@ -38,6 +38,8 @@ LAST_WORDS = 1.5
 """Seconds that workers then have to store what they hold."""
 HEALTH_SECONDS = 1.0
 """How often dead children are looked for."""
+PURGE_SECONDS = 600.0
+"""How often what has expired is removed."""
 
 log = logging.getLogger("nudge.worker")
 
@@ -126,18 +128,24 @@ class Caretaker(Scheduler):  # type: ignore[misc]
     def initialize(self) -> None:
         """The first thing in the child."""
         super().initialize()
-        self.parent = os.getppid()
+        self.parent, self.purged = os.getppid(), -PURGE_SECONDS
 
     def loop(self, now: Any = None) -> None:
         """One round, then a rest."""
         if os.getppid() != self.parent:
             raise KeyboardInterrupt
         started = time.monotonic()
-        try:
-            reap(self.context, self.carrier)
-        except Exception:
-            log.exception("a round of the caretaker failed")
+        self._attempt(reap)
+        if started - self.purged >= PURGE_SECONDS:
+            self.purged = started
+            self._attempt(purge)
         self.sleep_for_interval(started, self.context.settings.reap_seconds)
+
+    def _attempt(self, task: Callable[[Context, Carrier], None]) -> None:
+        try:
+            task(self.context, self.carrier)
+        except Exception:
+            log.exception("%s failed", task.__name__)
 
 
 def reap(context: Context, carrier: Carrier) -> None:
@@ -148,6 +156,17 @@ def reap(context: Context, carrier: Carrier) -> None:
     for run_id in missing:
         carrier.enqueue(run_id)
         log.info("enqueued again", extra={"job_id": run_id})
+
+
+def purge(context: Context, carrier: Carrier) -> None:
+    """Remove what nobody owns and has expired."""
+    for what, purge_expired in (
+        ("gradchecks", gradchecks.purge_expired),
+        ("runs", runs.purge_expired),
+    ):
+        gone = purge_expired(context.database, context.clock, context.settings.retention_days)
+        if gone:
+            log.info("removed", extra={"what": what, "count": gone})
 
 
 class Consumer(HueyConsumer):  # type: ignore[misc]

@@ -205,6 +205,8 @@ class Execution:
             for name in self.blocks[0].series
         }
         curves.store(session, self.lease.run, grown, since=self.stored)
+        if self.stored == 0:
+            session.get_one(Run, self.lease.run).op_set_hash = self.context.vocabulary.hash
         state = self.blocks[-1].checkpoint
         session.merge(Checkpoint(run_id=self.lease.run, step=done, data=state, created_at=now))
         return grown

@@ -128,5 +128,6 @@ def _refuse_when_full(session: Session, most: int) -> None:
 
 
 def _expired(now: datetime, days: int) -> ColumnElement[bool]:
-    old = Run.finished_at.is_not(None) & (Run.finished_at <= now - timedelta(days=days))
+    then = now - timedelta(days=days)
+    old = (Run.created_at <= then) & Run.finished_at.is_not(None) & (Run.finished_at <= then)
     return old & Run.owner_id.is_(None)

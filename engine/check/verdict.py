@@ -45,7 +45,7 @@ TOLERANCES: Mapping[str, float] = MappingProxyType({"strict": 1e-6, "student": 7
 NEAR_ZERO = 1e-9
 """A slope below this share of the natural scale is judged on that scale, not relative to itself."""
 
-FLAT = 1e-7
+FLAT = 1e-12
 """A slope below this share of |output| / max(1, |input|) agrees with a claim of exactly 0."""
 
 ROUNDED = 1e-14

@@ -26,7 +26,7 @@ class Domain:
         if self.low > -2.5:
             low, high = self.low, min(self.high, self.low + 5.0)
         elif self.high < 2.5:
-            low, high = self.high - 5.0, self.high
+            low, high = max(self.low, self.high - 5.0), self.high
         margin = 0.05 * (high - low)
         x = rng.uniform(low + margin, high - margin, shape)
         for hole in self.holes:

@@ -11,22 +11,31 @@ if TYPE_CHECKING:
     from engine.value import Value
 
 
-def backward_order(output: Value) -> list[Value]:
+def backward_order(output: Value) -> tuple[list[Value], list[tuple[Value, Any]]]:
     """Every computed value that `output` was made from, outputs before their inputs, without
-    recursion. Their gradients are set to zero.
+    recursion; and the leaves that hold a gradient, each with it. All their gradients become zero.
 
     A value has a higher serial number than its inputs, so sorting by it is a topological order.
+    What a leaf holds is added when the pass is over: were it added to step by step, rounding
+    would keep a second pass from giving exactly the double.
     """
     mark = float("0")  # a float object of this walk alone: the gradient that says "seen"
     output.grad = mark
     nodes = [output]
+    held: list[tuple[Value, Any]] = []
     for node in nodes:
         for u in node.inputs:
-            if u.pull is not None and u.grad is not mark:
+            if u.grad is mark:
+                continue
+            if u.pull is not None:
                 u.grad = mark
                 nodes.append(u)
+            elif u.requires_grad:
+                if u.grad.__class__ is not float or u.grad:
+                    held.append((u, u.grad))
+                u.grad = mark
     nodes.sort(key=_serial, reverse=True)
-    return nodes
+    return nodes, held
 
 
 def _serial(node: Value) -> int:

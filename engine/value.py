@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -76,25 +77,31 @@ class Value:
         """Add the gradient of this value to the `grad` of every leaf that it was made from.
 
         `gradient` is the upstream gradient, of the shape of this value (1 by default).
-        Raises InputError where this value is an array and no upstream gradient is given.
+        Raises InputError where this value is an array and no upstream gradient is given, or one
+        of another shape.
         """
         seed = tidy(gradient)
         if np.shape(seed) != np.shape(self.data):
-            if np.size(self.data) != 1:
+            if np.size(self.data) != 1 or np.size(seed) != 1:
                 raise InputError(
-                    f"backward() starts from one number; this value has shape {self.shape}",
+                    f"backward() starts from one number, or from a gradient of the shape "
+                    f"{self.shape} of this value, not {np.shape(seed)}",
                     code="not_a_scalar",
                     hint="reduce it first, for instance with .sum() or .mean()",
                 )
-            seed = np.broadcast_to(seed, self.shape).copy()
+            seed = tidy(np.reshape(seed, self.shape))
         if self.pull is None:
             if self.requires_grad:
                 self.grad = self.grad + seed
             return
-        nodes = backward_order(self)
+        nodes, held = backward_order(self)
         self.grad = seed
-        for node in nodes:
-            node.pull(node)
+        try:
+            for node in nodes:
+                node.pull(node)
+        finally:
+            for leaf, before in held:
+                leaf.grad = before + leaf.grad
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -190,18 +197,20 @@ class Value:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
-            if ufunc in BY_FUNCTION:
-                return push(BY_FUNCTION[ufunc])(*args)
+            if ufunc in _BY_FUNCTION:
+                return push(_BY_FUNCTION[ufunc])(*args)
             if ufunc in COMPARISONS or ufunc in PLAIN:
                 return ufunc(*map(_plain, args))
         raise TypeError(_unknown(ufunc))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func in BY_FUNCTION:
-            op = BY_FUNCTION[func]
+        if func in _BY_FUNCTION:
+            op = _BY_FUNCTION[func]
             inputs = 1 if op.arity is None else op.arity
-            params = dict(zip(op.params, args[inputs:], strict=False))
-            return push(op)(*args[:inputs], **params, **kwargs)
+            if len(args) > inputs:  # numpy's own names of what follows the inputs
+                names = [*inspect.signature(func).parameters][inputs:]
+                kwargs = {**dict(zip(names, args[inputs:], strict=False)), **kwargs}
+            return push(op)(*args[:inputs], **kwargs)
         if func is np.stack:
             return push(OPS["stack"])(*args[0], *args[1:], **kwargs)
         if func in PLAIN:
@@ -214,6 +223,8 @@ COMPARISONS = (
 )  # fmt: skip
 
 _PUSHES: dict[Op, Any] = {}
+_TAUGHT: dict[str, Op] = {}
+_BY_FUNCTION: dict[Any, Op] = dict(BY_FUNCTION)
 
 
 def push(op: Op) -> Any:
@@ -221,6 +232,8 @@ def push(op: Op) -> Any:
     made = _PUSHES.get(op)
     if made is None:
         made = _PUSHES[op] = push_of(op, Value)
+        made.__name__ = made.__qualname__ = op.name
+        made.__doc__ = op.doc
     return made
 
 
@@ -229,17 +242,29 @@ def _numbers(data: Any) -> Any:
         return data
     if isinstance(data, Value):
         return data.data
+    if _holds_values(data):
+        raise InputError(
+            "a Value made of Values would not carry gradients back to them",
+            code="not_a_number",
+            hint="np.stack([a, b]) makes an array of Values",
+        )
     try:
-        array = np.array(data, dtype=np.float64)
+        array = np.array(data)
     except (TypeError, ValueError):
-        array = None
-    if array is None or isinstance(data, (str, bytes)) or np.asarray(data).dtype.kind in "USO":
+        array = np.array(None)
+    if array.dtype.kind not in "biuf":
         raise InputError(
             f"a Value holds numbers, not {data!r:.60}",
             code="not_a_number",
             hint="give a number, or a list of numbers whose rows have the same length",
         )
     return tidy(array)
+
+
+def _holds_values(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and any(
+        isinstance(item, Value) or _holds_values(item) for item in data
+    )
 
 
 def _plain(x: Any) -> Any:
@@ -265,9 +290,23 @@ def _unknown(func: Any) -> str:
 
 
 def teach(op: Op) -> None:
-    """Give Values a fluent method of the name of `op`, unless the name is taken."""
+    """Give Values a fluent method of the name of `op`, unless the name is taken. An op whose
+    forward is a numpy function answers for that function too."""
     if not hasattr(Value, op.name):
         setattr(Value, op.name, _method(op))
+        _TAUGHT[op.name] = op
+    if isinstance(op.forward, np.ufunc):
+        _BY_FUNCTION.setdefault(op.forward, op)
+
+
+def forget(op: Op) -> None:
+    """Undo teach(op), and drop what was made to apply `op` to Values."""
+    if _TAUGHT.get(op.name) is op:
+        del _TAUGHT[op.name]
+        delattr(Value, op.name)
+    if _BY_FUNCTION.get(op.forward) is op:
+        del _BY_FUNCTION[op.forward]
+    _PUSHES.pop(op, None)
 
 
 def _method(op: Op) -> Any:
@@ -277,10 +316,15 @@ def _method(op: Op) -> Any:
 
     def method(self: Value, *args: Any, **params: Any) -> Value:
         inputs = (op.arity or 1) - 1
-        named = dict(zip(op.params, args[inputs:], strict=False))
+        more = args[inputs:]
+        if len(more) > 1 and len(op.params) == 1:
+            more = (more,)  # v.reshape(2, 3) as well as v.reshape((2, 3))
+        if len(more) > len(op.params):
+            raise TypeError(f"{op.name} is called as {op.call_text}")
+        named = dict(zip(op.params, more, strict=False))
         return function(self, *args[:inputs], **named, **params)  # type: ignore[no-any-return]
 
-    method.__name__ = op.name
+    method.__name__ = method.__qualname__ = op.name
     method.__doc__ = op.doc
     return method
 

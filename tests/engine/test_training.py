@@ -30,6 +30,7 @@ MOONS = {
     "steps": 100,
     "l2": 1e-4,
 }
+UNBOUNDED = {"nouts": [4, 1], "activation": "linear"}
 VARIED = {
     "model": {"nouts": [8, 3]},
     "data": {"dataset": "spiral", "classes": 3, "n": 50},
@@ -181,7 +182,7 @@ def test_trained_model_predicts_its_points():
 
 def test_divergence_ends_the_run():
     run = config(
-        model={"nouts": [4, 1], "activation": "linear"},
+        model=UNBOUNDED,
         loss="mean_squared_error",
         optimizer={"kind": "sgd", "learning_rate": 10.0},
         steps=5_000,
@@ -193,6 +194,16 @@ def test_divergence_ends_the_run():
     assert not np.isfinite(loss[-1])
     assert [block.diverged for block in blocks] == [False] * (len(blocks) - 1) + [True]
     assert list(train(run, checkpoint=blocks[-1].checkpoint)) == []
+
+
+def test_non_finite_loss_moves_nothing():
+    trainer = Trainer(config(data={"xs": [[1e200], [2.0]], "ys": [1.0, 1.0]}, model=UNBOUNDED))
+    before = [p.data.copy() for p in trainer.parameters]
+    with np.errstate(all="ignore"):
+        assert trainer.step()["loss"] == math.inf
+    assert trainer.diverged
+    for p, data in zip(trainer.parameters, before, strict=True):
+        np.testing.assert_array_equal(p.data, data)
 
 
 def test_forgotten_zero_grad_is_the_running_sum():

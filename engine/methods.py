@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import EngineError, OpError
 from engine.formula import Formula
 from engine.functions import FLOATS
 from engine.numbers import tidy
@@ -39,13 +40,19 @@ def pull(node: Any) -> None:
     """Carry the gradient of `node` back to its inputs by the op's own rules."""
     inputs = node.inputs
     with np.errstate(all="ignore"):
-        parts = node.op.pull(
-            np.asarray(node.grad, dtype=np.float64)[()],
-            np.float64(node.data) if node.data.__class__ is float else node.data,
-            [np.float64(u.data) if u.data.__class__ is float else u.data for u in inputs],
-            node.params,
-            [u.requires_grad for u in inputs],
-        )
+        try:
+            parts = node.op.pull(
+                np.asarray(node.grad, dtype=np.float64)[()],
+                np.float64(node.data) if node.data.__class__ is float else node.data,
+                [np.float64(u.data) if u.data.__class__ is float else u.data for u in inputs],
+                node.params,
+                [u.requires_grad for u in inputs],
+            )
+        except EngineError:
+            raise
+        except Exception as error:  # a plugin's rule may raise anything
+            name = type(error).__name__
+            raise OpError(f"the backward of {node.op.name} failed: {name}: {error}") from error
     for u, part in zip(inputs, parts, strict=True):
         if part is not None:
             u.grad = tidy(u.grad + part)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import sys
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -52,6 +54,8 @@ class Op:
     elementwise: bool = True
     variadic: bool = False
     trials: tuple[Trial, ...] = ()
+    module: str = ""
+    """the module that states it"""
     origin: str = "built-in"
 
     @property
@@ -197,7 +201,7 @@ class Op:
     @functools.cached_property
     def hash(self) -> str:
         """sha256 of what the op computes: of its formulas, else of its rules' bytecode."""
-        word = hashlib.sha256(f"{self.name}({','.join(self.input_names)})".encode())
+        word = hashlib.sha256(self.call_text.encode())
         if self.formula is not None and self.backward_formula is not None:
             word.update((self.formula.hash + self.backward_formula.hash).encode())
         else:
@@ -208,7 +212,7 @@ class Op:
 
 
 def op(
-    name: str | None = None,
+    name: str | Callable[..., Any] | None = None,
     forward: Callable[..., Any] | None = None,
     backward: Sequence[Rule | None] | Rule | None = None,
     *,
@@ -226,19 +230,24 @@ def op(
     `backward` is one rule per input (None for an input that has no gradient) or one function
     returning a tuple. Parameters are the keyword-only arguments of `forward`. `inputs` and `params`
     are needed only where `forward` is a numpy function, whose signature says too little.
+    Raises OpError where the counts of inputs, domains and rules do not fit.
     """
+    module = sys._getframe(1).f_globals.get("__name__", "")
 
     def state(function: Callable[..., Any]) -> Op:
         names, variadic, defaults = _signature(function)
         names = tuple(inputs or names)
         domains = (domain,) * len(names) if isinstance(domain, Domain) else tuple(domain)
-        stated = name or function.__name__
+        stated = name if isinstance(name, str) else function.__name__
         if len(domains) != len(names):
             raise OpError(f"{stated} has {len(names)} inputs but {len(domains)} domains")
+        rules = tuple(backward) if isinstance(backward, Sequence) else backward
+        if isinstance(rules, tuple) and not variadic and len(rules) != len(names):
+            raise OpError(f"{stated} has {len(names)} inputs but {len(rules)} backward rules")
         return Op(
             name=stated,
             forward=function,
-            rules=tuple(backward) if isinstance(backward, Sequence) else backward,
+            rules=rules,
             input_names=names,
             params=MappingProxyType(dict(params if params is not None else defaults)),
             doc=inspect.cleandoc(doc or function.__doc__ or ""),
@@ -247,8 +256,11 @@ def op(
             elementwise=elementwise,
             variadic=variadic,
             trials=tuple(trials),
+            module=module,
         )
 
+    if callable(name):
+        return state(name)  # @op without its brackets
     return state if forward is None else state(forward)
 
 
@@ -300,10 +312,16 @@ def _zero(*args: Symbol) -> float:
 
 
 def _code_of(rule: Any) -> bytes:
-    """What a rule does, as bytes: its bytecode and constants, or the name of a C function."""
-    code = getattr(rule, "__code__", None)
+    """What a rule does, as bytes: its bytecode with the constants, enclosed numbers and global
+    numbers that it uses, and that of functions inside it; of a function written in C, its name."""
+    code = rule if isinstance(rule, types.CodeType) else getattr(rule, "__code__", None)
     if code is None:
-        return f"{getattr(rule, '__module__', '')}.{getattr(rule, '__qualname__', rule)}".encode()
-    constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
-    inner = b"".join(c.co_code for c in code.co_consts if hasattr(c, "co_code"))
-    return bytes(code.co_code + repr((constants, code.co_names)).encode() + inner)
+        name = getattr(rule, "__qualname__", type(rule).__qualname__)
+        return f"{getattr(rule, '__module__', '')}.{name}".encode()
+    used = list(code.co_consts)
+    if isinstance(rule, types.FunctionType):
+        used += [cell.cell_contents for cell in rule.__closure__ or ()]
+        used += [rule.__globals__.get(name) for name in code.co_names]
+    plain = [x for x in used if isinstance(x, (bool, int, float, str, tuple))]
+    inner = [_code_of(x) for x in code.co_consts if isinstance(x, types.CodeType)]
+    return b"".join([code.co_code, repr((plain, code.co_names)).encode(), *inner])

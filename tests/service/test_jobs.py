@@ -9,8 +9,8 @@ import pytest
 
 from service import jobs
 from service.carrier import Carrier
-from service.ids import new_id
 from service.models import Run
+from tests.service.rows import a_run
 
 LEASE = 30.0
 GRACE = 30.0
@@ -21,18 +21,7 @@ def add_run(database, clock):
     """add_run(column=value, …): a run that waits, its public id."""
 
     def add(**columns):
-        run = Run(
-            public_id=new_id("run", clock),
-            config={},
-            config_hash="0",
-            seed=1,
-            engine_version="0",
-            op_set_hash="0",
-            steps_total=10,
-            created_at=clock(),
-            enqueued_at=clock(),
-            **columns,
-        )
+        run = a_run(clock, **columns)
         with database.write() as session:
             session.add(run)
         return run.public_id

@@ -9,8 +9,11 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from service import logs
 from service.app import create_app
 from service.config import Settings
+from service.db import Database
+from service.schema import wait_until_ready
 
 THREADS = 32
 KILL_AFTER = 4
@@ -18,8 +21,12 @@ KILL_AFTER = 4
 
 
 def app() -> Flask:
-    """The app as the server makes it, from the environment."""
-    return create_app(Settings.from_env(os.environ))
+    """The app as the server makes it, from the environment, once the schema is ready."""
+    settings = Settings.from_env(os.environ)
+    logs.configure(settings.log_level)
+    database = Database(settings.database)
+    wait_until_ready(database)
+    return create_app(settings, database=database)
 
 
 def run(settings: Settings) -> None:

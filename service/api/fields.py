@@ -141,15 +141,16 @@ class Point(fields.Field[Mapping[str, Any]]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             raise self.make_error("type")
+        point: dict[str, Any] = {}
         errors: dict[str, Any] = {}
         for name, numbers in value.items():
             try:
-                value[name] = as_numbers(numbers)
+                point[name] = as_numbers(numbers)
             except ValidationError as error:
                 errors[name] = error.messages
         if errors:
             raise ValidationError(errors)
-        return value
+        return point
 
 
 class Tolerance(fields.Field[str | float]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,10 +56,20 @@ def clock() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.database, busy_seconds=0.2)
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty database at the newest schema."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("migrated"))
+    database = Database(settings.database)
     migrate(database)
+    database.close()
+    return settings.data_dir / "nudge.db"
+
+
+@pytest.fixture
+def database(settings: Settings, migrated: Path) -> Iterator[Database]:
+    shutil.copy(migrated, settings.data_dir)
+    database = Database(settings.database, busy_seconds=0.2)
     yield database
     database.close()
 
@@ -107,9 +119,10 @@ def live(tmp_path: Path, database: Database) -> Iterator[str]:
                 time.sleep(0.1)
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -10,7 +10,9 @@ from engine.errors import ConfigError, EngineError, ExpressionError, InputError,
 from engine.expression import parse
 from engine.graph import gradients
 from engine.limits import Limits
+from engine.op import Op
 from engine.program import Equation, Evaluation, Node, Program
+from engine.registry import PluginStatus, Vocabulary
 from engine.value import Value
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "InputError",
     "Limits",
     "Node",
+    "Op",
     "OpError",
+    "PluginStatus",
     "Position",
     "Program",
     "Report",
     "Value",
     "Verdict",
+    "Vocabulary",
     "check",
     "gradients",
     "parse",

@@ -1,0 +1,1 @@
+"""Op plugins, one file each; README.md shows how to write one."""

@@ -23,7 +23,8 @@ import numpy as np
 
 from engine.domain import Domain, real
 from engine.errors import InputError, OpError
-from engine.formula import Formula, Symbol, Untraceable
+from engine.formula import Formula
+from engine.symbol import Symbol, Untraceable
 
 Rule = Callable[..., Any]
 REQUIRED = inspect.Parameter.empty

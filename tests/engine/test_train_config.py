@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine import ConfigError, Limits
 from engine.datasets import DATASETS
@@ -278,3 +280,28 @@ def test_samples_of_two_outputs_are_read():
 def test_flat_targets_of_numbers_have_no_accuracy():
     plain = {"xs": [[1], [2]], "ys": [0.5, 1]}
     assert TrainConfig.from_dict({"model": {"nouts": [1]}, "data": plain}).correct is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+PLACES = [
+    *("/model", "/model/kind", "/model/nin", "/model/nouts", "/model/nouts/0", "/model/activation"),
+    *("/data", "/data/xs", "/data/ys", "/data/xs/1", "/data/xs/1/0", "/data/ys/0", "/loss"),
+    *("/optimizer", "/optimizer/kind", "/optimizer/learning_rate", "/schedule", "/steps"),
+    *("/batch_size", "/l2", "/seed", "/zero_grad", "/else"),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(place=st.sampled_from(PLACES), value=JSON)
+def test_any_json_is_read_or_refused(place, value):
+    try:
+        config = TrainConfig.from_dict(changed(place, value))
+    except ConfigError as error:
+        assert all(pointer == "" or pointer.startswith("/") for pointer, _ in error.errors)
+        assert all(message for _, message in error.errors)
+    else:
+        assert TrainConfig.from_dict(config.to_dict()).hash == config.hash

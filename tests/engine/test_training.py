@@ -8,15 +8,18 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from engine import InputError, Value
+from engine import ConfigError, InputError, Value
 from engine.checkpoint import Checkpoint
 from engine.datasets import DATASETS
 from engine.losses import LOSSES
 from engine.nn import MLP
+from engine.op import op
+from engine.registry import Vocabulary, builtins
 from engine.training import Batches, TrainConfig, Trainer, steps, train, trained_model
 
 ROOT = Path(__file__).parents[2]
@@ -293,6 +296,32 @@ def test_accuracy_counts_right_predictions(row):
     rule = targets.rule(ys)
     assert rule is not None
     assert rule(shift, ys).tolist() == [True, True, False, True]
+
+
+def with_op(slope):
+    """The built-in ops and a leaky relu of that slope, as a plugin would state it."""
+    leaky = op(
+        "leaky",
+        lambda x: np.where(x > 0, x, slope * x),
+        lambda g, y, x: np.where(x > 0, g, slope * g),
+    )
+    return Vocabulary(MappingProxyType({**builtins().ops, "leaky": leaky}))
+
+
+def test_op_of_a_plugin_activates():
+    given = {"model": {"nouts": [4, 4, 1], "activation": "leaky", "output_activation": "tanh"}}
+    with pytest.raises(ConfigError, match="no activation 'leaky'"):
+        config(given)
+    run = TrainConfig.from_dict(given, with_op(0.1))
+    assert list(steps(run, with_op(0.1)))[-1]["loss"] < 0.05
+
+
+def test_checkpoint_of_other_ops_is_refused():
+    run = TrainConfig.from_dict({"model": {"activation": "leaky"}, "steps": 9}, with_op(0.1))
+    block = next(train(run, with_op(0.1), block_steps=4))
+    assert next(train(run, with_op(0.1), block.checkpoint)).first_step == 4
+    with pytest.raises(InputError, match="other ops"):
+        train(run, with_op(0.2), block.checkpoint)
 
 
 def test_values_of_a_run_leak_no_graph():

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import as_text, tidy
 from engine.errors import ExpressionError, Position
 from engine.limits import Limits
-from engine.numbers import as_text, tidy
 from engine.op import Op
 from engine.program import Constant, Equation, Input, Program
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import as_numpy, tidy
 from engine.errors import EngineError, OpError
 from engine.formula import Formula
 from engine.functions import FLOATS
-from engine.numbers import tidy
 from engine.op import Op, shape_error
 
 serial = itertools.count(1).__next__
@@ -31,7 +31,7 @@ def on_arrays(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     """`op` by its own rule, as numpy sees it: 1/0 is an infinity, not an error."""
     with np.errstate(all="ignore"):
         try:
-            return tidy(op.forward(*map(np.float64, inputs), **params))
+            return tidy(op.forward(*map(as_numpy, inputs), **params))
         except (ValueError, IndexError, TypeError) as error:
             raise shape_error(op, inputs, error) from error
 
@@ -42,9 +42,9 @@ def pull(node: Any) -> None:
     with np.errstate(all="ignore"):
         try:
             parts = node.op.pull(
-                np.asarray(node.grad, dtype=np.float64)[()],
-                np.float64(node.data) if node.data.__class__ is float else node.data,
-                [np.float64(u.data) if u.data.__class__ is float else u.data for u in inputs],
+                as_numpy(node.grad),
+                as_numpy(node.data),
+                [as_numpy(u.data) for u in inputs],
                 node.params,
                 [u.requires_grad for u in inputs],
             )

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import as_text, digits, number_or_array, pointer_part
 from engine.errors import EngineError, InputError, OpError, Position
 from engine.limits import Limits
 from engine.names import nearest
-from engine.numbers import as_text, digits, number_or_array, pointer_part
 from engine.op import Op
 from engine.value import Value, push
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.arrays import tidy
 from engine.errors import InputError
 from engine.graph import backward_order
 from engine.methods import push_of, serial
-from engine.numbers import tidy
 from engine.op import Op
 from engine.ops import BY_FUNCTION, OPS
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import number_or_array, pointer_part
 from engine.check.differences import UNIT, slope
 from engine.check.verdict import Component, Report, Verdict, judge, overall, relative_tolerance
 from engine.errors import InputError
 from engine.names import nearest
-from engine.numbers import number_or_array, pointer_part
 from engine.program import Equation, Evaluation, Program
 
 

@@ -10,10 +10,19 @@ import numpy as np
 
 from engine.errors import InputError
 
+FLOAT64 = np.dtype(np.float64)
+
 
 def tidy(x: Any) -> Any:
     """A float for a single number, else an array of float64."""
+    if x.__class__ is np.ndarray and x.ndim and x.dtype is FLOAT64:
+        return x
     return float(x) if np.ndim(x) == 0 else np.asarray(x, dtype=np.float64)
+
+
+def as_numpy(x: Any) -> Any:
+    """A float as numpy's own, whose 1/0 is an infinity; an array as it is."""
+    return np.float64(x) if x.__class__ is float else x
 
 
 def number_or_array(

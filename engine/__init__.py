@@ -13,9 +13,11 @@ from engine.limits import Limits
 from engine.op import Op
 from engine.program import Equation, Evaluation, Node, Program
 from engine.registry import PluginStatus, Vocabulary
+from engine.training import Block, TrainConfig, steps, train
 from engine.value import Value
 
 __all__ = [
+    "Block",
     "Component",
     "ConfigError",
     "EngineError",
@@ -31,10 +33,13 @@ __all__ = [
     "Position",
     "Program",
     "Report",
+    "TrainConfig",
     "Value",
     "Verdict",
     "Vocabulary",
     "check",
     "gradients",
     "parse",
+    "steps",
+    "train",
 ]

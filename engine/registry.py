@@ -21,7 +21,7 @@ from engine import hookspecs
 from engine.discovery import Found, in_entry_points, in_folder, in_package
 from engine.errors import EngineError, InputError, OpError
 from engine.exam import examine
-from engine.expression import MODULES, SILENT_CALLS, WRAPPERS
+from engine.grammar import MODULES, SILENT_CALLS, WRAPPERS
 from engine.names import nearest, unknown
 from engine.op import Op
 from engine.ops import OPS

@@ -13,14 +13,14 @@ from typing import Any
 from marshmallow import fields
 
 from engine import Limits
-from engine.config_reader import DATA_SEED, L2, NOISE
 from engine.datasets import DATASETS
 from engine.losses import LOSSES
 from engine.nn import LINEAR
 from engine.optim import OPTIMIZERS
 from engine.ranges import Range
 from engine.schedules import SCHEDULES
-from engine.train_config import NOUTS, SEED, STEPS
+from engine.training.config import NOUTS, SEED, STEPS
+from engine.training.reader import DATA_SEED, L2, NOISE
 from service.api.fields import Body
 
 LIMITS = Limits()

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from engine import ConfigError, InputError, Value
-from engine.checkpoint import Checkpoint
 from engine.datasets import DATASETS
 from engine.losses import LOSSES
 from engine.nn import MLP
 from engine.op import op
 from engine.registry import Vocabulary, builtins
 from engine.training import Batches, TrainConfig, Trainer, steps, train, trained_model
+from engine.training.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,17 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.checkpoint import Checkpoint
 from engine.datasets import Array
 from engine.losses import LOSSES
 from engine.nn import MLP, activations
 from engine.optim import OPTIMIZERS
 from engine.registry import Vocabulary
 from engine.schedules import SCHEDULES
-from engine.train_config import TrainConfig
+from engine.training.checkpoint import Checkpoint
+from engine.training.config import TrainConfig
 from engine.value import Value
-
-__all__ = ["Block", "TrainConfig", "Trainer", "steps", "train", "trained_model"]
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from engine.config_fit import note_excess, note_misfits
 from engine.datasets import DATASETS
 from engine.limits import Limits
 from engine.losses import LOSSES, Loss
 from engine.nn import LINEAR, activations
 from engine.optim import OPTIMIZERS, OptimizerRow
-from engine.problems import Problems
 from engine.ranges import Range, shown
 from engine.registry import Vocabulary
 from engine.schedules import SCHEDULES, Schedule
-from engine.train_config import (
+from engine.training.config import (
     NOUTS,
     SEED,
     STEPS,
@@ -30,6 +28,8 @@ from engine.train_config import (
     TrainConfig,
     frozen,
 )
+from engine.training.fit import note_excess, note_misfits
+from engine.training.problems import Problems
 
 KEYS = (
     *("model", "data", "loss", "optimizer", "schedule", "steps", "batch_size", "l2", "seed"),

@@ -8,7 +8,7 @@
      "schedule": {"kind": "constant"},
      "steps": 200, "batch_size": null, "l2": 0, "seed": 1337, "zero_grad": true}
 
-Every key may be left out; without any, the run is the lecture's. ``engine.config_reader`` reads
+Every key may be left out; without any, the run is the lecture's. ``engine.training.reader`` reads
 it and holds the defaults that depend on other keys.
 """
 
@@ -158,7 +158,7 @@ class TrainConfig:
         data: Any, vocabulary: Vocabulary | None = None, limits: Limits | None = None
     ) -> TrainConfig:
         """Read JSON. Raises ConfigError naming everything that is wrong, each with its pointer."""
-        from engine.config_reader import read
+        from engine.training.reader import read
 
         return read(data, vocabulary, limits or Limits())
 

@@ -7,8 +7,8 @@ import numpy as np
 from engine.datasets import DATASETS
 from engine.limits import Limits
 from engine.losses import CLASSES, VALUES, Loss
-from engine.problems import Problems
-from engine.train_config import Generated, Inline, ModelConfig
+from engine.training.config import Generated, Inline, ModelConfig
+from engine.training.problems import Problems
 
 
 def note_misfits(

@@ -1,0 +1,18 @@
+"""Training a small network: a configuration in, blocks of a loss curve out."""
+
+from __future__ import annotations
+
+from engine.training.checkpoint import Checkpoint
+from engine.training.config import TrainConfig
+from engine.training.loop import Batches, Block, Trainer, steps, train, trained_model
+
+__all__ = [
+    "Batches",
+    "Block",
+    "Checkpoint",
+    "TrainConfig",
+    "Trainer",
+    "steps",
+    "train",
+    "trained_model",
+]

@@ -27,6 +27,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+HEARD_OUT = 32 * 1024 * 1024
+"""How many bytes of a refused body are read before the connection is closed on the rest."""
+
 log = logging.getLogger("nudge.requests")
 
 
@@ -36,6 +39,7 @@ def install(app: Flask) -> None:
     app.before_request(refuse_other_hosts)
     app.before_request(refuse_other_sites)
     app.after_request(send_headers)
+    app.after_request(hear_out)
     app.after_request(log_request)
 
 
@@ -80,6 +84,16 @@ def send_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.path.startswith("/api/"):
         response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def hear_out(response: Response) -> Response:
+    """Read on what a refused request still sends: most clients look at the answer only after
+    they have sent everything, and would find the connection closed instead."""
+    if response.status_code >= 400 and "Expect" not in request.headers:
+        source, left = request.environ["wsgi.input"], HEARD_OUT
+        while left > 0 and (piece := source.read(min(left, 1 << 16))):
+            left -= len(piece)
     return response
 
 

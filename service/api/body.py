@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Request, g
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.errors import BadRequestError, Fault, InvalidError, MediaTypeError
 
@@ -35,7 +36,7 @@ def _read(request: Request) -> Any:
         raise MediaTypeError(
             "The body must be JSON.", hint="Send the header Content-Type: application/json."
         )
-    raw = request.get_data()
+    raw = _bytes(request)
     try:
         document = json.loads(
             raw.decode("utf-8"),
@@ -57,6 +58,15 @@ def _read(request: Request) -> Any:
     if faults:
         raise InvalidError("The body holds what cannot be kept: see errors.", errors=faults)
     return document
+
+
+def _bytes(request: Request) -> bytes:
+    raw = request.get_data()
+    most = request.max_content_length
+    # A body sent in chunks states no length, and Werkzeug then cuts it off at the limit.
+    if most is not None and len(raw) >= most and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return raw
 
 
 def _integer(text: str) -> int | float:

@@ -37,22 +37,22 @@ NUMBERS = ["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "9" * 400]
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda text: text[:9])
 def test_number_beyond_json_is_pointed_at(client, number):
-    answer = send(client, '{"source": "x", "at": {"x": [1, %s]}}' % number)
+    answer = send(client, f'{{"source": "x", "at": {{"x": [1, {number}]}}}}')
     assert answer.status_code == 422
     assert answer.json["errors"][0]["pointer"] == "/at/x/1"
 
 
 def test_very_long_integer_is_a_float(client):
-    body = '{"source": "x*1", "at": {"x": 1%s}}' % ("0" * 30)
+    body = f'{{"source": "x*1", "at": {{"x": 1{"0" * 30}}}}}'
     assert send(client, body).json["value"] == 1e30
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "\\udfff x"])
 def test_text_that_cannot_be_kept_is_pointed_at(client, text):
-    answer = send(client, '{"source": "%s"}' % text)
+    answer = send(client, f'{{"source": "{text}"}}')
     assert answer.status_code == 422
     assert answer.json["errors"][0]["pointer"] == "/source"
-    assert send(client, '{"source": "x", "%s": 1}' % text).status_code == 422
+    assert send(client, f'{{"source": "x", "{text}": 1}}').status_code == 422
 
 
 def test_paired_surrogates_are_a_letter(client):
@@ -68,7 +68,8 @@ def test_body_must_be_an_object(client, document):
 
 
 def test_nesting_has_an_end(client):
-    answer = send(client, '{"source": "x", "at": {"x": %s1%s}}' % ("[" * 60, "]" * 60))
+    deep = "[" * 60 + "1" + "]" * 60
+    answer = send(client, f'{{"source": "x", "at": {{"x": {deep}}}}}')
     assert answer.status_code == 422
 
 

@@ -55,6 +55,11 @@ def plain(value: Any) -> str:
     return text.removesuffix(".0")
 
 
+def rough(x: float | None) -> str:
+    """Two digits in powers of ten, for errors and bounds; a dash for what is not known."""
+    return "–" if x is None else f"{x:.1e}"
+
+
 def apart(a: float, b: float, decimals: int = 4) -> tuple[str, str]:
     """`a` as it was typed and `b` rounded, with more digits where rounding would hide that
     they differ."""

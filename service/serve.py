@@ -72,7 +72,7 @@ class Supervisor:
         self.settings, self.say = settings, say
         self.stop = threading.Event()
         self.web = Child("web")
-        self.children = [self.web, *(Child("worker") for _ in range(settings.workers))]
+        self.children = [self.web, Child("worker")]
 
     def run(self, greeting: Say) -> int:
         """Serve in the foreground; the exit code. `greeting` is called once, when all answer."""

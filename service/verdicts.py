@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from service.figures import apart, figure, plain
 
 if TYPE_CHECKING:
-    from engine import Report
-    from engine.check import Component
+    from engine import Component, Report
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ VERDICTS = {
 }
 
 
+def output_name(name: str) -> str:
+    """What to call an output; one without a name of its own has only its number, like %3."""
+    return "the output" if name.startswith("%") else name
+
+
 def component_name(component: Component) -> str:
     """`w` for a number, `w[0, 1]` for an entry of an array."""
     if component.index is None:
@@ -63,42 +68,68 @@ def component_name(component: Component) -> str:
 
 
 def component_sentence(component: Component, who: str = "you say") -> str:
-    """One sentence on one component, with the two numbers that it rests on."""
+    """One sentence on one component, with the numbers that it rests on."""
     name = component_name(component)
-    if component.verdict == "non_finite":
+    if component.reference is None and component.slopes is None:
         return f"{name}: there is no slope to compare with."
-    claim, reference = apart(component.claim, component.reference)
+    claim, reference = plain(component.claim), ""
+    if component.reference is not None:
+        claim, reference = apart(component.claim, component.reference)
     if component.verdict == "not_differentiable":
-        if component.slopes is None:
-            return f"{name}: there is no one slope here."
-        left, right = (figure(s) for s in component.slopes)
-        between = min(component.slopes) <= component.claim <= max(component.slopes)
-        place = "lies between them" if between else "lies outside them"
-        return (
-            f"{name}: the slope is {left} from the left and {right} from the right, so there is "
-            f"no one gradient; {who} {claim}, which {place}."
-        )
+        where = _beside(component)
+        return f"{name}: {_kink(component)}, so there is no one gradient; {who} {claim}{where}."
     if component.verdict == "inconclusive":
+        bound = component.error_bound
+        within = "" if bound is None else f", give or take {bound:.1g}"
         return (
-            f"{name}: {who} {claim}, the slope is about {reference}, give or take "
-            f"{component.error_bound:.1g}; that is too rough to judge."
+            f"{name}: {who} {claim}, the slope is about {reference or 'unknown'}{within}; "
+            "that is too rough to judge."
         )
     if component.verdict == "rounding":
         return (
-            f"{name}: {who} {claim}, the exact slope is {reference}. Your rules are right: "
+            f"{name}: {who} {claim}, the exact slope is {reference}. The rules are right: "
             "float64 itself loses the digits here, so this counts as right."
         )
     return f"{name}: {who} {claim}, the slope is {reference}."
 
 
+def slopes_text(component: Component) -> str:
+    """Both one-sided slopes, where they are what matters; else nothing."""
+    if component.slopes is None or component.verdict != "not_differentiable":
+        return ""
+    return "left {}, right {}".format(*(_side(slope) for slope in component.slopes))
+
+
+def _side(slope: float) -> str:
+    return "none" if math.isnan(slope) else figure(slope)
+
+
+def _kink(component: Component) -> str:
+    if component.slopes is None:
+        return "there is no slope here"
+    sides = zip(("left", "right"), component.slopes, strict=True)
+    there = [f"{figure(slope)} from the {side}" for side, slope in sides if not math.isnan(slope)]
+    if not there:
+        return "there is no slope from either side"
+    gone = "" if len(there) == 2 else " and does not exist from the other side"
+    return f"the slope is {' and '.join(there)}{gone}"
+
+
+def _beside(component: Component) -> str:
+    """Where a claim lies that is compared with two slopes."""
+    if component.slopes is None or any(math.isnan(slope) for slope in component.slopes):
+        return ""
+    between = min(component.slopes) <= component.claim <= max(component.slopes)
+    return ", which lies between them" if between else ", which is neither nor between"
+
+
 def headline(report: Report, claimed: bool) -> str:
     """The one sentence that comes first, honest about what was compared with what."""
     if report.non_finite is not None:
-        node = report.non_finite
-        place = f" (line {node.position.line})" if node.position else ""
+        place = report.non_finite.position
         return (
-            f"{node.op} gives {plain_value(node.value)} here{place}, "
-            "so there is no gradient to check."
+            "The expression has no finite value here, so there is no gradient to check. "
+            f"Line {place.line}: {report.reason}."
         )
     if not report.components:
         return "Nothing to check: the expression has no inputs."
@@ -111,14 +142,6 @@ def headline(report: Report, claimed: bool) -> str:
     if count == 1:
         return component_sentence(worst[0])
     return f"{_share(report.verdict, len(worst), count)} {component_sentence(worst[0])}"
-
-
-def plain_value(value: object) -> str:
-    """A value for a sentence: one number, or that an array holds such numbers."""
-    try:
-        return plain(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return "an array with entries that are not finite"
 
 
 def _own(report: Report) -> str:

@@ -40,5 +40,5 @@ def run(settings: Settings) -> None:
         workers=1,
         blocking_threads=THREADS,
         workers_kill_timeout=KILL_AFTER,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # it warns of more threads than cores, which is meant
     ).serve()

@@ -15,7 +15,7 @@ from engine import EngineError, Program, Report, parse
 from engine import check as checked
 from service import verdicts
 from service.commands import shared
-from service.figures import figure, plain, typed
+from service.figures import figure, plain, rough, typed
 
 COLOURS = {"right": "green", "wrong": "red", "open": "yellow"}
 
@@ -63,7 +63,9 @@ def command(
     except EngineError as error:
         shared.refuse_source(source, error)
     if as_json:
-        shared.print_json(_record(program, report))
+        from service.gradchecks import report_record
+
+        shared.print_json(report_record(report))
     else:
         _print(program, report, bool(claimed), at)
     sys.exit(verdicts.VERDICTS[report.verdict].exit_code)
@@ -94,12 +96,6 @@ def _tolerance(text: str) -> str | float:
         shared.refuse(f"{text} is no tolerance.", "Say student, strict, or a number such as 1e-3.")
 
 
-def _record(program: Program, report: Report) -> dict[str, Any]:
-    from service.gradchecks import report_record
-
-    return {"program": program.hash, **report_record(report)}
-
-
 def _print(program: Program, report: Report, claimed: bool, at: dict[str, Any]) -> None:
     verdict = verdicts.VERDICTS[report.verdict]
     console = shared.console()
@@ -108,7 +104,8 @@ def _print(program: Program, report: Report, claimed: bool, at: dict[str, Any]) 
         Text(verdicts.headline(report, claimed)),
     )
     if report.non_finite is None:
-        console.print(f"{program.output} = {plain(report.value)}")
+        name = verdicts.output_name(program.output)
+        console.print(f"{name} = {plain(report.value)}")
         console.print(_table(report, claimed))
     if claimed and report.unclaimed:
         console.print(f"Not judged, because nothing was claimed: {', '.join(report.unclaimed)}.")
@@ -122,15 +119,13 @@ def _table(report: Report, claimed: bool) -> Table:
     table.add_column("verdict")
     for component in report.components:
         verdict = verdicts.VERDICTS[component.verdict]
-        slope = figure(component.reference, 6)
-        if component.slopes is not None and verdict.tone == "open":
-            slope = "left {}, right {}".format(*(figure(s) for s in component.slopes))
+        slope = "–" if component.reference is None else figure(component.reference, 6)
         table.add_row(
             verdicts.component_name(component),
             plain(component.claim),
-            slope,
-            f"{component.error_bound:.1e}",
-            f"{component.relative_error:.1e}",
+            verdicts.slopes_text(component) or slope,
+            rough(component.error_bound),
+            rough(component.relative_error),
             Text(verdict.label, style=COLOURS[verdict.tone]),
         )
     return table

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
-
 import click
 from rich import box
 from rich.table import Table
 
 from engine import Op, Vocabulary
+from engine.names import nearest
+from service.api.ops import op_record
 from service.commands import shared
 
 
@@ -25,40 +24,25 @@ def command(name: str | None, as_json: bool) -> None:
     if name is not None:
         op = _named(vocabulary, name)
         if as_json:
-            shared.print_json(_record(op))
+            shared.print_json(op_record(op))
         else:
             _print_one(op)
     elif as_json:
-        shared.print_json([_record(op) for op in vocabulary.ops.values()])
+        shared.print_json([op_record(op) for op in vocabulary.ops.values()])
     else:
         _print_all(vocabulary)
 
 
 def _named(vocabulary: Vocabulary, name: str) -> Op:
     if name not in vocabulary.ops:
-        near = difflib.get_close_matches(name, vocabulary.ops, 1)
-        hint = f"Did you mean {near[0]}?" if near else "`nudge ops` lists them."
+        near = nearest(name, vocabulary.ops)
+        hint = f"did you mean {near}?" if near else "`nudge ops` lists them"
         shared.refuse(f"There is no operation {name}.", hint)
     return vocabulary.ops[name]
 
 
-def _record(op: Op) -> dict[str, Any]:
-    return {
-        "name": op.name,
-        "doc": op.doc,
-        "inputs": list(op.input_names),
-        "params": sorted(op.params),
-        "domains": [domain.text for domain in op.domains],
-        "elementwise": op.elementwise,
-        "forward": op.formula.forward_text if op.formula else None,
-        "backward": list(op.formula.backward_texts) if op.formula else None,
-        "python_only": op.python_only,
-        "origin": op.origin,
-    }
-
-
 def _first_line(op: Op) -> str:
-    return op.doc.strip().split("\n")[0] if op.doc else ""
+    return op.doc.strip().partition("\n")[0]
 
 
 def _print_all(vocabulary: Vocabulary) -> None:
@@ -66,16 +50,21 @@ def _print_all(vocabulary: Vocabulary) -> None:
     for heading in ("operation", "what it is", "origin"):
         table.add_column(heading, overflow="fold")
     for op in vocabulary.ops.values():
-        table.add_row(f"{op.name}({', '.join(op.input_names)})", _first_line(op), op.origin)
+        table.add_row(op.call_text, _first_line(op), op.origin)
     shared.console().print(table)
 
 
 def _print_one(op: Op) -> None:
-    record = _record(op)
-    click.secho(f"{op.name}({', '.join(op.input_names)})", bold=True)
-    click.echo(f"{(op.doc or '').strip()}\n")
-    for label in ("forward", "backward", "domains", "params", "python_only", "origin"):
-        value = record[label]
-        for line in value if isinstance(value, list) else [value]:
-            if line is not None:
-                click.echo(f"  {label:<12} {line}")
+    record = op_record(op)
+    click.secho(record["call"], bold=True)
+    click.echo(f"{op.doc.strip()}\n")
+    formula = record["formula"] or {"forward": None, "backward": []}
+    lines = [("forward", formula["forward"])]
+    lines += [("backward", text) for text in formula["backward"]]
+    lines += [("defined for", text) for text in record["domains"]]
+    lines += [("no formula", record["python_only"]), ("origin", record["origin"])]
+    for label, text in lines:
+        if text is not None:
+            click.echo(f"  {label:<12} {text}")
+    if formula["forward"]:
+        click.echo("\n  g is the gradient that arrives from above, y the output.")

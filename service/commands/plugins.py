@@ -7,6 +7,7 @@ import sys
 import click
 
 from engine import PluginStatus
+from service.api.plugins import PluginOut
 from service.commands import shared
 
 
@@ -20,21 +21,10 @@ def command(as_json: bool, traceback: bool) -> None:
     """
     found = shared.vocabulary().plugins
     if as_json:
-        shared.print_json([_record(plugin) for plugin in found])
+        shared.print_json(PluginOut(many=True).dump(found))
     else:
         _print(found, traceback)
     sys.exit(0 if all(plugin.ok for plugin in found) else 1)
-
-
-def _record(plugin: PluginStatus) -> dict[str, object]:
-    return {
-        "name": plugin.name,
-        "source": plugin.source,
-        "version": plugin.version,
-        "ok": plugin.ok,
-        "ops": list(plugin.ops),
-        "reason": plugin.reason,
-    }
 
 
 def _print(found: tuple[PluginStatus, ...], traceback: bool) -> None:

@@ -107,8 +107,9 @@ def _run(plan: TrainConfig, vocabulary: Vocabulary) -> tuple[Series, str]:
                     state = "diverged"
         except KeyboardInterrupt:
             state = "interrupted"
-    names = blocks[0].series if blocks else {"loss": np.empty(0)}
-    return {name: np.concatenate([b.series[name] for b in blocks] or [[]]) for name in names}, state
+    if not blocks:
+        return {"loss": np.empty(0)}, state
+    return {n: np.concatenate([b.series[n] for b in blocks]) for n in blocks[0].series}, state
 
 
 def _summary(plan: TrainConfig, series: Series, state: str) -> dict[str, Any]:

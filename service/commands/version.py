@@ -7,6 +7,8 @@ from importlib import metadata
 
 import click
 
+from service import __version__
+
 
 @click.command("version")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -15,7 +17,7 @@ def command(as_json: bool) -> None:
     from service.commands import shared
 
     parts = {
-        "nudge": metadata.version("nudge"),
+        "nudge": __version__,
         "python": platform.python_version(),
         "numpy": metadata.version("numpy"),
     }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from flask import Blueprint
 
+from service import __version__
 from service.pages import graph, home
 
 blueprint = Blueprint(
@@ -23,4 +22,4 @@ blueprint.add_url_rule("/graph.dot", "graph_dot", graph.dot)
 @blueprint.app_context_processor
 def _shared() -> dict[str, str]:
     """What every page shows."""
-    return {"version": metadata.version("nudge")}
+    return {"version": __version__}

@@ -75,14 +75,14 @@ def answered(question: Question, vocabulary: Vocabulary, limits: Limits) -> Answ
     a question can cause."""
     answer = Answer(question)
     try:
-        answer.program = parse(question.source, vocabulary, limits)
-        at, claims = _numbers(answer, answer.program)
+        answer.program = program = parse(question.source, vocabulary, limits)
+        at, claims = _numbers(answer, program)
         if not any(key.startswith("at.") for key in answer.mistakes):
-            answer.evaluation = answer.program.evaluate(at)
+            answer.evaluation = program.evaluate(at)
             wanted = tolerance(question.tolerance)
-            if not answer.mistakes:
+            if not answer.mistakes and program.inputs:
                 answer.claimed = bool(claims)
-                answer.report = check(answer.program, at, claims or None, wanted)
+                answer.report = check(program, at, claims or None, wanted)
     except InputError as error:
         key = _field(error.pointer)
         if key is None:

@@ -18,6 +18,7 @@ import pygraphviz
 from markupsafe import escape
 
 from service.figures import figures, plain
+from service.verdicts import output_name
 
 NODES_DRAWN = 400
 """Above this nobody can read the picture, and its layout holds the interpreter too long."""
@@ -112,7 +113,7 @@ class Graph:
         picture = _drawn(self.dot())
         width = float(picture.split('width="', 1)[1].split("pt", 1)[0])
         shape = "graph middling" if MIDDLING[0] < width < MIDDLING[1] else "graph"
-        name = escape(f"Graph of {self.output}: {len(self.nodes)} values")
+        name = escape(f"Graph of {output_name(self.output)}: {len(self.nodes)} values")
         return picture.replace("<svg ", f'<svg class="{shape}" role="img" aria-label="{name}" ', 1)
 
 

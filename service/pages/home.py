@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.check import Component
 from flask import Response, make_response, render_template, request, url_for
 from markupsafe import Markup
 
-from engine import EngineError, Evaluation, Program, Report
+from engine import Component, EngineError, Evaluation, Program, Report
 from service import verdicts
 from service.context import current
 from service.excerpt import Excerpt, excerpt
-from service.figures import figure, figures, plain
+from service.figures import figure, figures, plain, rough
 from service.pages.answer import Answer, answered
 from service.pages.drawing import Graph, Node, TooLargeError
 from service.pages.examples import EXAMPLES, NEURON
@@ -108,7 +107,7 @@ def _evaluated(question: Question, program: Program, evaluation: Evaluation) -> 
     values = {node.name: node.value for node in evaluation.nodes}
     names = [entry.name for entry in program.inputs]
     return {
-        "output": program.output,
+        "output": verdicts.output_name(program.output),
         "value": _full(evaluation.value),
         "gradients": [(n, _full(values[n]), _full(evaluation.gradients[n])) for n in names],
         "nodes": [_node(node) for node in evaluation.nodes],
@@ -160,16 +159,13 @@ def _judged(report: Report, claimed: bool) -> dict[str, Any]:
 
 def _evidence(component: Component) -> Mapping[str, str]:
     verdict = verdicts.VERDICTS[component.verdict]
-    slopes = ""
-    if component.slopes is not None and verdict.tone == "open":
-        slopes = "left {}, right {}".format(*(figure(s) for s in component.slopes))
+    slope = "–" if component.reference is None else figure(component.reference, 6)
     return {
         "name": verdicts.component_name(component),
         "claim": plain(component.claim),
-        "reference": figure(component.reference, 6),
-        "bound": f"{component.error_bound:.1e}",
-        "error": f"{component.relative_error:.1e}",
-        "slopes": slopes,
+        "reference": verdicts.slopes_text(component) or slope,
+        "bound": rough(component.error_bound),
+        "error": rough(component.relative_error),
         "verdict": verdict.label,
         "tone": verdict.tone,
     }

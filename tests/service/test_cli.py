@@ -48,7 +48,8 @@ def test_check_shows_value_and_gradients(nudge):
     result = nudge("check", "tanh(x*w + b)", "x=2", "w=-3", "b=6.88")
     assert result.exit_code == 0
     assert result.output.startswith("PASS")
-    assert "0.70642" in result.output
+    assert "the output = 0.7064193203972353" in result.output
+    assert [line.split()[0] for line in result.output.splitlines()[-4:-1]] == ["x", "w", "b"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_check_exit_code_tells_the_verdict(nudge, words, code, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["x^2", "x=2"], "1 | x^2\n     ^"),
+        (["x^2", "x=2"], "1 | x^2\n    ^^^"),
         (["tanh(x", "x=2"], "line 1"),
         (["tahn(x)", "x=2"], "tanh"),
         (["x*w", "x=2"], "w has no value"),
@@ -196,13 +197,13 @@ def test_ops_lists_built_in_and_plugin(nudge):
 def test_one_op_is_described(nudge):
     result = nudge("ops", "tanh")
     assert result.exit_code == 0
-    assert "backward" in result.output
+    assert "backward     g * (1 - y * y)" in result.output
 
 
 def test_misspelt_op_gets_a_hint(nudge):
     result = nudge("ops", "tahn")
     assert result.exit_code == 2
-    assert "Did you mean tanh?" in result.stderr
+    assert "did you mean tanh?" in result.stderr
 
 
 def test_refused_plugin_exits_with_one(nudge, monkeypatch, tmp_path):

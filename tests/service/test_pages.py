@@ -87,7 +87,7 @@ def ask(client):
 def test_start_page_answers_the_neuron(client):
     page = Page(client.get("/").text)
     assert page.verdict.startswith("pass Nudge's own gradients agree")
-    assert "0.7071067811865476" in page.one("tr", class_="output")[1]
+    assert "0.70710678118654" in page.one("tr", class_="output")[1]
     assert page.field("at.b")["value"] == "6.881373587019543"
     assert page.one("textarea")[1] == "o = tanh(x1*w1 + x2*w2 + b)"
     assert len(page.all("svg")) == 1

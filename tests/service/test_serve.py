@@ -31,7 +31,7 @@ def refused(folder, *options, **settings):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_all_cleanly(tmp_path, number):
     with served(tmp_path) as service:
-        assert "0.7071067811865476" in service.get("/")
+        assert "0.70710678118654" in service.get("/")
         assert service.descendants("worker")
         began = time.monotonic()
         assert service.end(number) == 0

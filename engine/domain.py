@@ -21,14 +21,17 @@ class Domain:
         return self.low < x < self.high and x not in self.holes
 
     def sample(self, rng: Any, shape: tuple[int, ...]) -> Any:
-        """Numbers of ordinary size well inside the domain, shape `shape`, from numpy's `rng`."""
+        """Numbers of ordinary size well inside the domain, shape `shape`, from numpy's `rng`:
+        one in each of as many equal parts of it, in random order."""
         low, high = max(self.low, -2.5), min(self.high, 2.5)
         if self.low > -2.5:
             low, high = self.low, min(self.high, self.low + 5.0)
         elif self.high < 2.5:
             low, high = max(self.low, self.high - 5.0), self.high
         margin = 0.05 * (high - low)
-        x = rng.uniform(low + margin, high - margin, shape)
+        n = math.prod(shape)
+        share = (rng.permutation(n).reshape(shape) + rng.uniform(size=shape)) / max(n, 1)
+        x = low + margin + share * (high - low - 2 * margin)
         for hole in self.holes:
             x = x + (abs(x - hole) < margin) * margin * (2 * (x >= hole) - 1)
         return x

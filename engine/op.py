@@ -237,7 +237,8 @@ def op(
 
     def state(function: Callable[..., Any]) -> Op:
         names, variadic, defaults = _signature(function)
-        names = tuple(inputs or names)
+        if inputs is not None:
+            names, variadic = tuple(inputs), False
         domains = (domain,) * len(names) if isinstance(domain, Domain) else tuple(domain)
         stated = name if isinstance(name, str) else function.__name__
         if len(domains) != len(names):

@@ -128,13 +128,13 @@ class _Examiner:
         where = Places(op, xs, params)
         g = self.upstream(y.shape)
         grads = subject.backward(g, y, xs, params, f"{len(y)} places, such as {where(0)}")
+        results = [y, *(np.zeros(len(y)) if d is None else d for d in grads)]
+        self.alone(g, results, xs, params, where)
         for place, claims in enumerate(grads):
             reach = room(op.domains[place], xs[place])
             found = slopes(self.moved(place, xs, params), xs[place], reach)
             judge(subject, self.tally, place, claims, found, g, where)
         self.linear(y, xs, params)
-        results = [y, *(np.zeros(len(y)) if d is None else d for d in grads)]
-        self.alone(g, results, xs, params, where)
         if len(xs) > 1:
             for shapes in PAIRS:
                 self.broadcast(shapes, xs, params)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.exam.points import ORDINARY
-from engine.exam.slopes import Slopes, middle
+from engine.exam.slopes import Slopes, ranked
 from engine.exam.subject import Subject
 from engine.op import Op
 
@@ -27,7 +27,7 @@ class Tally:
         self.worst = 0.0
 
     def count(self, gap: Any, slope: Any, measured: Any) -> None:
-        size = np.maximum(np.abs(slope), middle(np.abs(slope)))
+        size = np.maximum(np.abs(slope), ranked(np.abs(slope)))
         relative = np.divide(gap, size, out=np.zeros_like(gap), where=measured & (size > 0))
         self.points += int(np.count_nonzero(measured))
         self.unmeasured += int(np.count_nonzero(~measured))
@@ -121,8 +121,8 @@ def explained(said: Any, truth: Any, g: Any) -> str | None:
 
 def agrees(a: Any, b: Any) -> Any:
     """Where two ways to one result agree, given the size of the results around."""
-    size = np.max(np.abs(b), initial=0.0)
-    return (a == b) | (np.abs(a - b) <= SAME * np.abs(b) + 1e-12 * size)
+    size = np.max(np.abs(b), initial=0.0, where=np.isfinite(b))
+    return (a == b) | ((a != a) & (b != b)) | (np.abs(a - b) <= SAME * np.abs(b) + 1e-12 * size)
 
 
 def two(a: Any, b: Any) -> tuple[str, str]:

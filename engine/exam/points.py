@@ -55,7 +55,7 @@ def places(op: Op, params: Mapping[str, Any], rng: np.random.Generator) -> Any:
     plain = np.column_stack([ordinary(domain, rng, (ORDINARY,)) for domain in op.domains])
     scaled = [plain[i::2] * scale for i, scale in enumerate(SCALES)]
     rows = _allowed(op, np.concatenate([plain, *scaled]))
-    far = _allowed(op, plain[:4] * FAR)
+    far = _allowed(op, np.concatenate([plain, -plain]) * FAR)
     return np.concatenate([rows, _sides(op, params, rows, far)])
 
 

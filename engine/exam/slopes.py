@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 
-STEPS = (2.0**-5, 2.0**-11, 2.0**-2)
-"""Widest step of each attempt, relative to x: an ordinary one; one for functions that bend quickly
-or break nearby; one for functions computed in fewer digits than float64 has."""
+STEPS = (2.0**-5, 2.0**-11, 2.0**-17)
+"""Widest step of each attempt, relative to x: an ordinary one, then smaller ones for functions that
+bend quickly or break nearby."""
+
+COARSE = (2.0**-5, 2.0**-2, 2.0**-1)
+"""The same for functions computed in fewer digits than float64 has."""
 
 DECIDED = 1e-4
-"""A slope is measured if its error is below this share of the slopes around it."""
+"""A slope is measured if its error is below this share of the slopes around it, or below the root
+of the noise in the function."""
 
-GRAIN = 2.0**-20
+GRAIN = 2.0**-22
 """Over so short a way, relative to x, a smooth function is a parabola; what is not is noise."""
+
+COARSE_GRAIN = 1e-10
 
 EPSILON = float(np.finfo(float).eps)
 TINY = float(np.finfo(float).tiny)
@@ -45,7 +51,8 @@ def slopes(f: Displaced, x: Any, reach: Any) -> Slopes:
     value, error = np.zeros(len(x)), np.full(len(x), np.inf)
     measured = np.zeros(len(x), dtype=bool)
     grain = _grain(f, x, reach)
-    for step in STEPS:
+    enough = max(DECIDED, grain**0.5)
+    for step in COARSE if grain > COARSE_GRAIN else STEPS:
         which = np.flatnonzero(~measured)
         if not which.size:
             break
@@ -56,8 +63,8 @@ def slopes(f: Displaced, x: Any, reach: Any) -> Slopes:
         found, doubt = _estimate(values, at, h, grain)
         better = doubt < error[which]
         value[which[better]], error[which[better]] = found[better], doubt[better]
-        around = np.maximum(middle(np.abs(value)), 1e-6 * np.max(np.abs(values), initial=0.0))
-        measured = error <= DECIDED * np.maximum(np.abs(value), around)
+        around = np.maximum(ranked(np.abs(value)), 1e-6 * np.max(np.abs(values), initial=0.0))
+        measured = error <= enough * np.maximum(np.abs(value), around)
     return Slopes(value, error, measured)
 
 
@@ -71,12 +78,12 @@ def _grain(f: Displaced, x: Any, reach: Any) -> float:
     bend = np.abs(values[3] - values[0] + 3 * (values[1] - values[2]))
     share = bend / np.maximum(np.max(np.abs(values), axis=0), TINY)
     share = share[np.isfinite(share)]
-    return max(middle(share), EPSILON)
+    return max(ranked(share, 0.75), EPSILON)
 
 
-def middle(x: Any) -> float:
-    """The median, or the number above it; 0 for none. (numpy's takes ten times as long.)"""
-    return float(np.sort(x)[len(x) // 2]) if len(x) else 0.0
+def ranked(x: Any, share: float = 0.5) -> float:
+    """The number of `x` that this share of them is below (by default their median); 0 for none."""
+    return float(np.sort(x)[int(share * len(x))]) if len(x) else 0.0
 
 
 def _estimate(values: Any, x: Any, h: Any, grain: float) -> tuple[Any, Any]:

@@ -53,6 +53,9 @@ def slope(function: Callable[[float], float], x: float, noise: float) -> Slope:
     right = [(function(x + h) - value) / h for h in steps]
     left = [(value - function(x - h)) / h for h in steps]
     central = [(after + before) / 2 for after, before in zip(right, left, strict=True)]
+    if not any(right) and not any(left):
+        flat = Estimate(0.0, noise / steps[0])
+        return Slope("smooth", flat, flat, flat)
     found_right = _best(right, steps, noise, orders=(1, 2))
     found_left = _best(left, steps, noise, orders=(1, 2))
     both = _best(central, steps, noise, orders=(2, 4))

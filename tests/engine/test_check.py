@@ -100,6 +100,12 @@ def test_zero_gradient_can_pass_and_fail():
     assert check(program, at, {"w2": 1e-3}).verdict == "fail"
 
 
+def test_lecture_neuron_passes_at_every_input():
+    program = parse("o = tanh(x1*w1 + x2*w2 + b)")
+    at = {"x1": 2, "x2": 0, "w1": -3, "w2": 1, "b": 6.881373587019543}
+    assert {c.verdict for c in check(program, at, tolerance="strict").components} == {"pass"}
+
+
 def test_dead_relu_has_slope_zero():
     assert check(parse("relu(x)"), {"x": -3}, {"x": 0}, "strict").verdict == "pass"
     assert check(parse("relu(x)"), {"x": -3}, {"x": 1}).verdict == "fail"

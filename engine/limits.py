@@ -20,6 +20,8 @@ class Limits:
     """inputs of one program"""
     elements: int = 10_000
     """numbers in any one array of a program"""
+    numbers: int = 100_000
+    """numbers in all nodes of a program together"""
     check_work: int = 50_000
     """numbers judged by one gradient check x nodes of its program"""
     steps: int = 100_000

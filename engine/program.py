@@ -239,6 +239,7 @@ class Program:
     def run(self, point: Mapping[str, Any], requires_grad: bool = True) -> list[Value]:
         """The Value of every node at a complete `point` (see `point()`)."""
         values: list[Value] = []
+        left = self.limits.numbers
         for node in self.nodes:
             if isinstance(node, Input):
                 values.append(Value(point[node.name], node.name, requires_grad))
@@ -246,6 +247,10 @@ class Program:
                 values.append(Value.constant(node.value))
             else:
                 values.append(self._apply(node, [values[i] for i in node.args]))
+            if values[-1].data.__class__ is not float:
+                left -= values[-1].size
+                if left < 0:
+                    raise _too_many_numbers(node.position, self.limits.numbers)
         return values
 
     def _apply(self, equation: Equation, args: list[Value]) -> Value:
@@ -306,6 +311,15 @@ def _missing(missing: Sequence[Input]) -> InputError:
         position=first.position,
         pointer=f"/at/{pointer_part(first.name)}",
         hint=hint,
+    )
+
+
+def _too_many_numbers(position: Position, limit: int) -> InputError:
+    return InputError(
+        f"up to here the arrays of this expression hold more than {limit} numbers",
+        code="too_many_elements",
+        position=position,
+        hint="use smaller arrays",
     )
 
 

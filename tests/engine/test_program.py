@@ -111,6 +111,7 @@ def test_array_gradient_has_shape_of_input():
             "too_many_elements",
             None,
         ),
+        ("sum(" + "+".join(["x"] * 20) + ")", {"x": [1.0] * 9000}, "too_many_elements", None),
         ("sum(reshape(x, [1000, 1]) + x)", {"x": [1.0] * 1000}, "too_many_elements", None),
     ],
 )

@@ -134,7 +134,11 @@ class QueryText(fields.String):
 class Point(fields.Field[Mapping[str, Any]]):
     """Numbers or arrays by the names of inputs: `{"x": 2, "w": [[1, 0], [0, 1]]}`."""
 
-    openapi = {"type": "object", "additionalProperties": ref("Numbers")}
+    @property
+    def openapi(self) -> dict[str, Any]:
+        """What it takes, for the description."""
+        kind = ["object", "null"] if self.allow_none else "object"
+        return {"type": kind, "additionalProperties": ref("Numbers")}
 
     default_error_messages = {**PLAIN_WORDS}
 

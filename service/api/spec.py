@@ -147,10 +147,7 @@ def described(self: OpenAPIConverter, field: Field[Any], ret: Any, **kwargs: Any
             del ret["default"]
         if "enum" in ret:
             ret["enum"] = [choice for choice in ret["enum"] if choice is not None]
-    shape = dict(getattr(field, "openapi", {}))
-    if field.allow_none and isinstance(shape.get("type"), str):
-        shape["type"] = [shape["type"], "null"]
-    return shape
+    return dict(getattr(field, "openapi", {}))
 
 
 def exclusive(self: OpenAPIConverter, field: Field[Any], ret: Any, **kwargs: Any) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from engine.training.reader import DATA_SEED, L2, NOISE
 from service.api.fields import Body
 
 LIMITS = Limits()
+LECTURE = "lecture"
+"""The data set where none is named."""
 
 Shape = dict[str, Any]
 
@@ -97,7 +99,7 @@ INLINE = record(
 
 GENERATED = [
     record(
-        ("dataset",),
+        () if name == LECTURE else ("dataset",),
         dataset={"const": name},
         n=number(Range(row.n, low=1, high=LIMITS.points, whole=True)),
         noise=number(Range(row.noise, low=NOISE.low, high=NOISE.high)),
@@ -124,7 +126,7 @@ class TrainConfigIn(Body):
     the lecture's: four samples, 41 parameters, 200 steps."""
 
     model = Part(MODEL, "A multi-layer perceptron.")
-    data = Part({"anyOf": [INLINE, *GENERATED], "default": {"dataset": "lecture"}})
+    data = Part({"anyOf": [INLINE, *GENERATED], "default": {"dataset": LECTURE}})
     loss = Part({"enum": list(LOSSES), "default": "sum_squared_error"})
     optimizer = Part(kinds(OPTIMIZERS, "sgd"))
     schedule = Part(kinds(SCHEDULES, "constant"), "How the learning rate changes.")

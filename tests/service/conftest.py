@@ -7,11 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +23,7 @@ from service.app import create_app
 from service.config import Settings
 from service.db import Database
 from service.schema import migrate
-from tests.serving import ROOT, environment, free_port
+from tests.serving import ROOT, environment, free_port, until
 
 
 class HandClock:
@@ -98,31 +96,49 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def live(tmp_path: Path, database: Database) -> Iterator[str]:
-    """The address of a granian process that serves the web part on a free port."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.child", "web"],
-        env=environment(tmp_path, NUDGE_PORT=str(port)),
-        cwd=ROOT,
-        start_new_session=True,
-        stderr=(tmp_path / "web.log").open("w"),
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address + "/api/v1/health/live", timeout=5).close()
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert process.poll() is None, (tmp_path / "web.log").read_text()
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
+def serve_web(tmp_path: Path, database: Database) -> Callable[..., AbstractContextManager[str]]:
+    """serve_web(NUDGE_NAME="text", …): a granian process with the web part, by its address."""
+
+    @contextmanager
+    def serve(**settings: str) -> Iterator[str]:
+        port = free_port()
+        log = tmp_path / "web.log"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.child", "web"],
+            env=environment(tmp_path, NUDGE_PORT=str(port), **settings),
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=log.open("w"),
+        )
+        address = f"http://127.0.0.1:{port}"
         try:
-            process.wait(10)
+            assert until(lambda: process.poll() is not None or answers(address)), "no answer"
+            assert process.poll() is None, log.read_text()
+            yield address
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.terminate()
+            try:
+                process.wait(10)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    return serve
+
+
+def answers(address: str) -> bool:
+    """Whether somebody serves there."""
+    try:
+        urllib.request.urlopen(address + "/api/v1/health/live", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def live(serve_web: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of a real server."""
+    with serve_web() as address:
+        yield address

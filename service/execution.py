@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
@@ -72,7 +73,7 @@ def execute(context: Context, run_id: str, stop: Stop | None = None) -> None:
         if lease is None:
             log.info("not to be had")
             return
-        log.info("claimed")
+        log.info("claimed", extra={"worker": os.getpid()})
         state = Execution(context, lease, stop or NoStop()).run()
         log.info(state)
     except jobs.Lost:

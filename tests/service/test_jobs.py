@@ -9,6 +9,7 @@ import pytest
 
 from service import jobs
 from service.carrier import Carrier
+from service.db import Database
 from service.models import Run
 from tests.service.rows import a_run
 
@@ -233,12 +234,13 @@ def test_wish_to_cancel_outlives_a_lost_worker(add_run, claim, do, reap, row, cl
 
 def test_crowd_of_workers_claims_each_run_once(add_run, database, clock):
     run_ids = [add_run() for _ in range(20)]
+    patient = Database(str(database.url))
     claimed, start = [], threading.Barrier(8)
 
     def work():
         start.wait()
         for run_id in run_ids:
-            with database.write() as session:
+            with patient.write() as session:
                 if jobs.claim(session, run_id, clock(), LEASE):
                     claimed.append(run_id)
 
@@ -247,6 +249,7 @@ def test_crowd_of_workers_claims_each_run_once(add_run, database, clock):
         worker.start()
     for worker in workers:
         worker.join()
+    patient.close()
     assert sorted(claimed) == sorted(run_ids)
 
 

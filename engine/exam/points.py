@@ -75,7 +75,7 @@ def _sides(op: Op, params: Mapping[str, Any], rows: Any, far: Any) -> Any:
     found = [
         (kink, start)
         for kink in distinct.values()
-        for start in np.flatnonzero(signs[kink][1:] * signs[kink][:-1] < 0)[:CROSSINGS]
+        for start in np.flatnonzero(signs[kink][1:] != signs[kink][:-1])[:CROSSINGS]
     ]
     if not found:
         return rows[:0]
@@ -104,7 +104,7 @@ def _sign_at(op: Op, params: Mapping[str, Any], rows: Any, kinks: Any, each: Any
 
 def _signs(op: Op, params: Mapping[str, Any], rows: Any) -> list[Any]:
     """The signs, at `rows`, of the functions that vanish at a kink: the declared ones, and what
-    the formulas of the op compare, or take the abs, sign, max or min of."""
+    the formulas of the op compare, or take the abs, sign, max or min of. 0 counts as above."""
     inputs = list(rows.T)
     declared = op.kinks(*inputs, **params) if op.kinks else ()
     values = list(declared if isinstance(declared, tuple) else (declared,))
@@ -114,7 +114,7 @@ def _signs(op: Op, params: Mapping[str, Any], rows: Any) -> list[Any]:
         values += _candidates(op.formula, known, lines)
         known = [1.0, y, *known]
         values += _candidates(op.backward_formula, known, worked_out(op.backward_formula, known)[0])
-    return [np.sign(v) for v in values if np.shape(v) == (len(rows),)]
+    return [np.where(v < 0, -1, 1) for v in values if np.shape(v) == (len(rows),)]
 
 
 def worked_out(formula: Formula, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:

@@ -50,7 +50,7 @@ def slopes(f: Displaced, x: Any, reach: Any) -> Slopes:
     """
     value, error = np.zeros(len(x)), np.full(len(x), np.inf)
     measured = np.zeros(len(x), dtype=bool)
-    grain = _grain(f, x, reach)
+    grain, size = _grain(f, x, reach), 0.0
     enough = max(DECIDED, grain**0.5)
     for step in COARSE if grain > COARSE_GRAIN else STEPS:
         which = np.flatnonzero(~measured)
@@ -63,7 +63,8 @@ def slopes(f: Displaced, x: Any, reach: Any) -> Slopes:
         found, doubt = _estimate(values, at, h, grain)
         better = doubt < error[which]
         value[which[better]], error[which[better]] = found[better], doubt[better]
-        around = np.maximum(ranked(np.abs(value)), 1e-6 * np.max(np.abs(values), initial=0.0))
+        size = max(size, np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+        around = max(ranked(np.abs(value)), 1e-6 * size)
         measured = error <= enough * np.maximum(np.abs(value), around)
     return Slopes(value, error, measured)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from service.config import SETTINGS, Settings
 
 from service import cli
+from service.config import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -20,7 +20,10 @@ LARGEST = 500_000
 """Bytes: the largest file is a lock or a table of cases."""
 LONGEST = 450
 """Lines of a module. The aim is 150; beyond this a module holds two things."""
-MACHINE = re.compile(r"/(?:work|root|farm|home|Users|tmp/bash_jobs\S*)/[A-Za-z]|[A-Z]:\\+Users")
+# Ann is nobody: the home in examples is hers.
+MACHINE = re.compile(
+    r"/(?:work|root|farm|tmp/bash_jobs\S*)/[A-Za-z]|/(?:home|Users)/(?!ann/)\w+/|[A-Z]:\\+Users"
+)
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian|test\.pypi")
 
 
@@ -56,7 +59,7 @@ def test_files_stay_small():
 
 
 def test_modules_stay_short():
-    modules = [p for p in held() if p.suffix == ".py"]
+    modules = [p for p in held() if p.suffix == ".py" and p.parts[0] != "tests"]
     assert [str(p) for p in modules if (ROOT / p).read_text().count("\n") > LONGEST] == []
 
 

@@ -20,9 +20,9 @@ LARGEST = 500_000
 """Bytes: the largest file is a lock or a table of cases."""
 LONGEST = 450
 """Lines of a module. The aim is 150; beyond this a module holds two things."""
-# Ann is nobody: the home in examples is hers.
+# Ann and Bob are nobody: the homes in examples are theirs.
 MACHINE = re.compile(
-    r"/(?:work|root|farm|tmp/bash_jobs\S*)/[A-Za-z]|/(?:home|Users)/(?!ann/)\w+/|[A-Z]:\\+Users"
+    r"/(?:work|root|farm|tmp/bash_jobs\S*)/[A-Za-z]|/(?:home|Users)/(?!(?:ann|bob)/)\w+/|[A-Z]:\\+Users"
 )
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian|test\.pypi")
 

@@ -20,7 +20,7 @@ from service.config import Settings
 
 GRACE = 6.0
 """Seconds that children have to end by themselves, a running job's checkpoint included."""
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds that the web process has to answer its first request."""
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before each next restart of a child that keeps dying."""

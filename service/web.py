@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 
 from flask import Flask
 from granian import Granian
@@ -10,10 +12,12 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from service import logs
-from service.app import create_app
 from service.config import Settings
 from service.db import Database
+from service.errors import StartError
 from service.schema import wait_until_ready
+
+log = logging.getLogger("nudge.web")
 
 THREADS = 32
 KILL_AFTER = 4
@@ -24,9 +28,16 @@ def app() -> Flask:
     """The app as the server makes it, from the environment, once the schema is ready."""
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level)
-    database = Database(settings.database)
-    wait_until_ready(database)
-    return create_app(settings, database=database)
+    try:
+        database = Database(settings.database)
+        wait_until_ready(database)
+        # Here, so that the server's own process, which only hands out requests, stays small.
+        from service.app import create_app
+
+        return create_app(settings, database=database)
+    except StartError as error:
+        log.error("%s", error)
+        sys.exit(1)
 
 
 def run(settings: Settings) -> None:

@@ -45,7 +45,8 @@ class Answer:
     refused: EngineError | ValueError | None = None
     mistakes: dict[str, str] = field(default_factory=dict)
     """What is wrong with a text field, by its key: `at.x` or `claim.x`."""
-    notes: list[str] = field(default_factory=list)
+    note: str | None = None
+    """What was typed and is not used, in words."""
 
     @property
     def graph(self) -> Graph | None:
@@ -98,17 +99,18 @@ def _numbers(answer: Answer, program: Program) -> tuple[dict[str, Any], dict[str
     """Values and claims as numbers; what cannot be read becomes a mistake of its field."""
     inputs = {entry.name: entry for entry in program.inputs}
     read: dict[str, dict[str, Any]] = {"at": {}, "claim": {}}
+    left_out: list[str] = []
     for kind, texts in (("at", answer.question.at), ("claim", answer.question.claims)):
         for name, text in texts.items():
             if name not in inputs:
-                answer.notes.append(
-                    f"{name} is not an input of this expression, so {text} is left out."
-                )
+                left_out.append(f"{name} = {text}" if kind == "at" else f"your gradient for {name}")
                 continue
             try:
                 read[kind][name] = typed(text)
             except ValueError as error:
                 answer.mistakes[f"{kind}.{name}"] = str(error)
+    if left_out:
+        answer.note = f"Left out, because the expression has no such input: {', '.join(left_out)}."
     for name, entry in inputs.items():
         key = f"at.{name}"
         if entry.default is None and name not in read["at"] and key not in answer.mistakes:

@@ -61,7 +61,7 @@ def _shown(answer: Answer) -> dict[str, Any]:
         "inputs": _inputs(answer),
         "tolerance": question.tolerance,
         "tolerances": {question.tolerance: question.tolerance} | POLICIES,
-        "notes": answer.notes,
+        "note": answer.note,
         "problem": answer.problem,
         "excerpt": _excerpt(answer),
     }
@@ -152,7 +152,9 @@ def _judged(report: Report, claimed: bool) -> dict[str, Any]:
         "claimed": claimed,
         "unclaimed": ", ".join(report.unclaimed) if claimed else "",
         "relative": f"{report.tolerance:g}",
-        "evidence": [_evidence(c) for c in worst_first[:EVIDENCE_SHOWN]],
+        "evidence": [_evidence(c) for c in worst_first[:EVIDENCE_SHOWN]]
+        if report.non_finite is None
+        else [],
         "more": f"And {rest} more: the API lists all of them." if rest else "",
     }
 

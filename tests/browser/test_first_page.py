@@ -59,7 +59,7 @@ def test_wrong_then_right_claim(page, url):
 def test_mistake_is_marked_and_mended(page, url):
     page.goto(url)
     fill(page, "y = x^2")
-    assert page.locator("mark").inner_text() == "^"
+    assert "^" in page.locator("mark").inner_text()
     assert page.get_by_label("Expression").input_value() == "y = x^2"
     fill(page, "y = x**2")
     assert "Give x a value." in page.get_by_role("status").inner_text()

@@ -193,7 +193,7 @@ def test_infinite_claim_fails(ask):
 def test_value_for_no_input_is_mentioned(ask):
     page, status = ask("y = x*2", {"x": "1", "z": "7"})
     assert status == 200
-    assert any("z is not an input" in text for _, text in page.all("p", class_="help"))
+    assert any("no such input: z = 7." in text for _, text in page.all("p", class_="help"))
 
 
 def test_value_in_the_text_needs_no_field(ask):

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from serving import NUDGE, environment, free_port, served, until
+from serving import NUDGE, Served, environment, free_port, served, until
 
 from service.serve import is_loopback
 
@@ -113,6 +113,21 @@ def test_newer_schema_stops_the_start(tmp_path):
     assert result.returncode == 1
     assert "newer" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_web_alone_waits_for_the_schema(tmp_path):
+    port = free_port()
+    settings = environment(tmp_path, NUDGE_PORT=str(port))
+    web = subprocess.Popen([*NUDGE, "serve", "--web-only"], env=settings, cwd=tmp_path)
+    service = Served(web, f"http://127.0.0.1:{port}", tmp_path)
+    try:
+        assert not until(lambda: answers(service), 3)
+        subprocess.run([*NUDGE, "migrate"], env=settings, cwd=tmp_path, check=True)
+        assert until(lambda: answers(service))
+        assert not service.descendants("worker")
+    finally:
+        assert service.end(signal.SIGTERM) == 0
+    assert not service.descendants()
 
 
 @pytest.mark.parametrize(

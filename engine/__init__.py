@@ -8,7 +8,7 @@ from __future__ import annotations
 from engine.check import Component, Report, Verdict, check
 from engine.errors import ConfigError, EngineError, ExpressionError, InputError, OpError, Position
 from engine.expression import parse
-from engine.graph import gradients
+from engine.higher_order import gradients
 from engine.limits import Limits
 from engine.op import Op
 from engine.program import Equation, Evaluation, Node, Program

@@ -11,9 +11,6 @@ import numpy as np
 from engine import Evaluation, Position, Program
 from engine.program import Node
 
-NODE_NUMBERS = 100_000
-"""How many numbers the nodes of one answer may list; the arrays beyond are left out."""
-
 WORDS = {math.inf: "inf", -math.inf: "-inf"}
 
 
@@ -86,7 +83,7 @@ def evaluation_record(program: Program, evaluation: Evaluation) -> dict[str, Any
         "program": program_record(program),
         "value": numbers(evaluation.value),
         "gradients": {name: numbers(g) for name, g in evaluation.gradients.items()},
-        "nodes": _node_records(evaluation.nodes),
+        "nodes": [_node_record(node) for node in evaluation.nodes],
         "non_finite": offender and offender_record(offender, evaluation.reason),
     }
 
@@ -102,25 +99,14 @@ def offender_record(node: Node, reason: str | None) -> dict[str, Any]:
     }
 
 
-def _node_records(nodes: tuple[Node, ...]) -> list[dict[str, Any]]:
-    left = NODE_NUMBERS
-    records = []
-    for node in nodes:
-        left -= 2 * np.size(node.value)
-        records.append(_node_record(node, listed=left >= 0))
-    return records
-
-
-def _node_record(node: Node, listed: bool) -> dict[str, Any]:
-    value, gradient = (node.value, node.gradient) if listed else (None, None)
+def _node_record(node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
         "op": node.op,
         "inputs": list(node.inputs),
         "shape": list(np.shape(node.value)),
-        "value": numbers(value),
-        "gradient": numbers(gradient),
-        "listed": listed,
-        "non_finite": non_finite(value=value, gradient=gradient),
+        "value": numbers(node.value),
+        "gradient": numbers(node.gradient),
+        "non_finite": non_finite(value=node.value, gradient=node.gradient),
         "position": position_record(node.position),
     }

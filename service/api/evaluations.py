@@ -42,8 +42,7 @@ class EvaluationIn(Body):
 
 
 class NodeOut(Schema):
-    """One node of the program at the point. Where a program is so large that its nodes would
-    make a huge answer, `listed` is false and the later nodes' numbers are left out."""
+    """One node of the program at the point."""
 
     name = fields.String(required=True)
     op = fields.String(required=True, metadata={"description": "input, constant, or an op's name"})
@@ -51,7 +50,6 @@ class NodeOut(Schema):
     shape = fields.List(fields.Integer(), required=True)
     value = NumbersOut(required=True)
     gradient = NumbersOut(required=True, metadata={"description": "null for a constant"})
-    listed = fields.Boolean(required=True)
     non_finite = NonFiniteOut(required=True)
     position = fields.Nested(PositionOut, required=True)
 

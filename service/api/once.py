@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec
 
-from flask import Response, current_app, g, request
+from flask import Response, g, jsonify, request
 from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
@@ -62,7 +62,7 @@ def once(view: Callable[P, Response]) -> Callable[P, Response]:
 
 def created(session: Session, status: int, document: Any, location: str) -> Response:
     """The answer of a view that creates: call it in the transaction that stores the effect."""
-    text = current_app.json.response(document).get_data(as_text=True)
+    text = jsonify(document).get_data(as_text=True)
     answer = Answer(status, {"Location": location}, text)
     reservation: Reservation | None = g.get("reservation")
     if reservation is not None:

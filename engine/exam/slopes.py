@@ -19,8 +19,8 @@ DECIDED = 1e-4
 """A slope is measured if its error is below this share of the slopes around it, or below the root
 of the noise in the function."""
 
-GRAIN = 2.0**-22
-"""Over so short a way, relative to x, a smooth function is a parabola; what is not is noise."""
+GRAIN = 2.0**-20
+"""Over so short a way, relative to x, a smooth function is a cubic; what is not is noise."""
 
 COARSE_GRAIN = 1e-10
 
@@ -72,11 +72,11 @@ def slopes(f: Displaced, x: Any, reach: Any) -> Slopes:
 def _grain(f: Displaced, x: Any, reach: Any) -> float:
     """The relative noise in the values of `f`: float64's own, or more where it computes in fewer
     digits. Measured at a few places."""
-    which = np.arange(min(len(x), 6))
+    which = np.arange(min(len(x), 8))
     at = x[which]
     h = np.minimum(GRAIN * np.maximum(np.abs(at), 1 / 16), reach[which] / 2)
-    values = f(at + np.array([[-1.0], [0.0], [1.0], [2.0]]) * h, which)
-    bend = np.abs(values[3] - values[0] + 3 * (values[1] - values[2]))
+    values = f(at + np.array([[-2.0], [-1.0], [0.0], [1.0], [2.0]]) * h, which)
+    bend = np.abs(values[0] + values[4] - 4 * (values[1] + values[3]) + 6 * values[2])
     share = bend / np.maximum(np.max(np.abs(values), axis=0), TINY)
     share = share[np.isfinite(share)]
     return max(ranked(share, 0.75), EPSILON)
@@ -96,6 +96,7 @@ def _estimate(values: Any, x: Any, h: Any, grain: float) -> tuple[Any, Any]:
     noise = 2 * grain * size / h[2]
     kink = np.abs(right - left) > 10 * (right_doubt + left_doubt + noise)
     finite = np.isfinite(values).all(axis=0)
+    doubt = np.maximum(doubt, np.abs(right - left) / 4)
     return slope, np.where(finite & ~kink, doubt + noise, np.inf)
 
 

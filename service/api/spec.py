@@ -20,8 +20,9 @@ from webargs.flaskparser import FlaskParser
 
 from service.api import body
 from service.api.body import escaped
-from service.api.fields import SHAPES, QueryInt, QueryText
+from service.api.fields import QueryInt, QueryText
 from service.api.schemas import Problem
+from service.api.shapes import SHAPES
 from service.errors import Fault, InvalidError
 from service.refusals import PROBLEM, answer
 
@@ -84,7 +85,7 @@ class Resource(Blueprint):
         """Serve the address `rule`, below the resource's own."""
 
         def decorate(view: View) -> View:
-            named = self.doc(operationId=f"{self.name}.{view.__name__}")(view)
+            named = self.doc(operationId=f"{self.name}_{view.__name__}")(view)
             return cast(View, super(Resource, self).route(rule, **options)(named))
 
         return decorate

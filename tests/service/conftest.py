@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from serving import ROOT, environment, free_port, until
 
 from engine import registry
 from service.app import create_app
 from service.config import Settings
 from service.db import Database
 from service.schema import migrate
-from tests.serving import ROOT, environment, free_port, until
 
 
 class HandClock:

@@ -12,7 +12,6 @@ from flask import abort
 from engine import ConfigError, OpError
 from service import errors, refusals
 from service.errors import RequestError
-from tests.service.conftest import HandClock
 
 SECRET = "the password is swordfish"
 
@@ -165,7 +164,3 @@ def test_every_mistake_of_a_configuration_is_listed():
 def test_broken_operation_is_named():
     problem = refusals.problem_of(OpError("silu failed: ValueError: no"))
     assert "silu" in problem.detail
-
-
-def test_clock_of_the_tests_stands_still():
-    assert HandClock()() == HandClock()()

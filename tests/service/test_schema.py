@@ -8,13 +8,13 @@ import threading
 
 import pytest
 from alembic import command
+from serving import ROOT
 from sqlalchemy import text
 
 from service import schema
 from service.db import Database
 from service.errors import SchemaError, StorageError
 from service.schema import migrate, schema_state, wait_until_ready
-from tests.serving import ROOT
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ class _Numbering:
                 a for a in _args(symbol) if isinstance(a, Symbol) and id(a) not in self._seen
             ]
             if waiting:
-                stack += waiting
+                stack += reversed(waiting)  # the first is worked out first
                 continue
             stack.pop()
             if isinstance(symbol, Symbol) and id(symbol) not in self._seen:

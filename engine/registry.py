@@ -30,6 +30,9 @@ from engine.value import Value, forget, teach
 API = 1
 """What a plugin may rely on. One that names another in NUDGE_API is refused."""
 
+OURS = (str(Path(__file__).parent), str(Path(pluggy.__file__).parent), "<frozen importlib")
+"""Where the frames of a traceback lie that say nothing to the author of a plugin."""
+
 RESERVED = MODULES | WRAPPERS | SILENT_CALLS
 """Names that mean something else in an expression."""
 
@@ -225,6 +228,8 @@ def _states(plugin: Any, op: Op) -> bool:
 
 def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split())
+    if isinstance(error, SystemExit):
+        return f"it ends the program (SystemExit: {text})"
     if isinstance(error, EngineError):
         return f"{text}; {error.hint}" if error.hint else text
     if isinstance(error, SyntaxError) and error.filename:
@@ -244,4 +249,4 @@ def _traceback(error: BaseException) -> str | None:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith((str(Path(__file__).parent), "<frozen importlib"))
+    return filename.startswith(OURS)

@@ -128,7 +128,8 @@ def apply(function: Any, *args: Any) -> Symbol:
     """The symbol of `function`, a numpy function by identity, at `args`."""
     row = BY_ARRAY.get(function)
     if row is None:
-        known = ", ".join(sorted(name for name, row in BY_NAME.items() if row.binds == CALL))
+        calls = [row.array.__name__ for row in BY_NAME.values() if row.binds == CALL]
+        known = ", ".join(sorted(calls))
         raise Untraceable(
             f"np.{getattr(function, '__name__', function)} is not known to formulas; known: {known}"
         )

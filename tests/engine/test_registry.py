@@ -23,7 +23,7 @@ LIST = "@hookimpl\ndef register_ops():\n    return [cube]\n"
 BROKEN = {
     "imports": ("import nowhere_to_be_found\n", "No module named 'nowhere_to_be_found'"),
     "syntax": (HEAD + "def f(x:\n    return x\n", "SyntaxError in syntax.py, line 3"),
-    "exits": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    "exits": ("import sys\nsys.exit(3)\n", "it ends the program (SystemExit: 3)"),
     "signature": (HEAD + CUBE + LIST.replace("()", "(shelf)"), "'shelf'"),
     "typo": (HEAD + CUBE + LIST.replace("ter_ops", "ter_opps"), "did you mean 'register_ops'?"),
     "gradient": (HEAD + CUBE.replace("3 *", "2 *"), "the backward says"),

@@ -27,6 +27,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+QUIET = ("health.live", "health.ready")
+"""Asked every few seconds by whoever watches over us; logged only when debugging."""
+
 HEARD_OUT = 32 * 1024 * 1024
 """How many bytes of a refused body are read before the connection is closed on the rest."""
 
@@ -111,7 +114,3 @@ def log_request(response: Response) -> Response:
         extra={"status": response.status_code, "milliseconds": milliseconds},
     )
     return response
-
-
-QUIET = ("health.live", "health.ready")
-"""Asked every few seconds by whoever watches over us."""

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.training import TrainConfig, train
-from service import execution, runs
+from service import curves, runs
 from service.consumer import reap
 from service.execution import Interrupted, NoStop, Stalled, execute
 from service.models import CurveChunk, Run, RunMetric, Series
@@ -226,20 +226,43 @@ def test_divergence_is_a_result(submit, get, nudge):
 
 
 @pytest.mark.parametrize("config", [{"steps": 300}, DIVERGING], ids=["long", "diverging"])
-@pytest.mark.parametrize("after", [0, 1, 3])
-def test_released_run_resumes_bit_for_bit(config, after, submit, get, nudge):
-    run_id = submit(**config)
-    execute(nudge, run_id, Stops(after))
-    assert (get(run_id)["state"], get(run_id)["attempt"]) == ("queued", 0)
-    assert get(run_id)["steps_done"] == min(32 * after, len(undisturbed(**config)["loss"]))
-    execute(nudge, run_id)
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_released_run_resumes_bit_for_bit(config, blocks, submit, get, nudge, database):
+    """Given back again and again, each time after so many blocks of 32 steps."""
+    run_id, done = submit(**config), 0
     expected = undisturbed(**config)
-    with nudge.database.read() as session:
+    while get(run_id)["state"] == "queued":
+        assert (get(run_id)["steps_done"], get(run_id)["attempt"]) == (done, 0)
+        execute(nudge, run_id, Stops(blocks))
+        done = min(done + 32 * blocks, len(expected["loss"]))
+    assert get(run_id)["state"] == ("diverged" if config is DIVERGING else "succeeded")
+    with database.read() as session:
         key = runs.find(session, nudge, run_id).id
-        stored = execution.curves.load(session, key, until=10**6)
-    assert {n: v.tobytes() for n, v in stored.items()} == {
-        n: v.tobytes() for n, v in expected.items()
+        stored = curves.load(session, key, until=10**6)
+    assert {name: values.tobytes() for name, values in stored.items()} == {
+        name: values.tobytes() for name, values in expected.items()
     }
+
+
+def test_run_released_untouched_starts_anew(submit, get, nudge):
+    run_id = submit(steps=40)
+    execute(nudge, run_id, Stops(0))
+    assert (get(run_id)["state"], get(run_id)["metrics"]) == ("queued", {})
+    execute(nudge, run_id)
+    assert get(run_id)["state"] == "succeeded"
+
+
+def test_changed_op_starts_the_run_anew(submit, get, nudge, vocabulary):
+    """Half a curve of one op and half of another would be the curve of none."""
+    run_id = submit(steps=100)
+    execute(nudge, run_id, Stops(2))
+    ops = dict(vocabulary.ops) | {"tanh": replace(vocabulary.ops["sin"], name="tanh")}
+    changed = replace(vocabulary, ops=ops)
+    execute(replace(nudge, vocabulary=changed), run_id)
+    run, loss = get(run_id), get(run_id, "/series/loss")["values"]
+    assert (run["state"], run["op_set"], len(loss)) == ("succeeded", changed.hash, 100)
+    assert changed.hash != vocabulary.hash
+    assert loss[0] != undisturbed(steps=100)["loss"][0]
 
 
 def test_broken_off_computation_is_released(submit, get, nudge):

@@ -18,7 +18,7 @@ from engine.arrays import as_numpy, tidy
 from engine.errors import EngineError, OpError
 from engine.formula import Formula
 from engine.functions import FLOATS
-from engine.op import Op, shape_error
+from engine.op import REQUIRED, Op, shape_error
 
 serial = itertools.count(1).__next__
 """Numbers nodes in the order of their making, which is an order in which they can be computed."""
@@ -68,9 +68,11 @@ def push_of(op: Op, value: type) -> Callable[..., Any]:
 
 def _general_push(op: Op, value: Any) -> Callable[..., Any]:
     known = set(op.params)
+    needed = {name for name, default in op.params.items() if default is REQUIRED}
 
     def push(*args: Any, **params: Any) -> Any:
-        if params.keys() - known or (op.arity is not None and len(args) != op.arity):
+        fits = needed <= params.keys() <= known
+        if not fits or (op.arity is not None and len(args) != op.arity):
             raise TypeError(f"{op.name} is called as {op.call_text}")
         inputs = tuple(a if a.__class__ is value else value.constant(a) for a in args)
         full = {**op.params, **params} if known else {}

@@ -22,8 +22,9 @@ class Limits:
     """numbers in any one array of a program"""
     numbers: int = 100_000
     """numbers in all nodes of a program together"""
-    check_work: int = 50_000
-    """numbers judged by one gradient check x nodes of its program"""
+    check_work: int = 20_000
+    """numbers judged by one gradient check x (nodes of its program + a fiftieth of the numbers in
+    them)"""
     steps: int = 100_000
     """steps of one training run"""
     parameters: int = 100_000

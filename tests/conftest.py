@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+PROOFS = Path(__file__).parent / "proofs"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +45,20 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 def full() -> bool:
     """Whether a proof is to be run in full (./run proof) or small (./run test)."""
     return os.environ.get("TEST_PROOF") == "full"
+
+
+@pytest.fixture
+def figures(full: bool) -> Callable[[str, object], None]:
+    """figures(name, found): what a proof in full found goes to tests/proofs/name.json."""
+
+    def record(name: str, found: object) -> None:
+        print(f"{name}: {found}")
+        if full:
+            PROOFS.mkdir(exist_ok=True)
+            text = json.dumps(found, indent=1, default=str) + "\n"
+            (PROOFS / f"{name}.json").write_text(text, encoding="utf-8")
+
+    return record
 
 
 def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

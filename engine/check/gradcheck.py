@@ -11,6 +11,7 @@ from engine.arrays import number_or_array, pointer_part
 from engine.check.differences import UNIT, slope
 from engine.check.verdict import Component, Report, Verdict, judge, overall, relative_tolerance
 from engine.errors import InputError
+from engine.limits import Limits
 from engine.names import nearest
 from engine.program import Equation, Evaluation, Program
 
@@ -39,10 +40,10 @@ def check(
             hint="leave a name without a value, or write x = 2 on a line of its own",
         )
     claims = _claims(program, point, claimed or None)
-    _require_affordable(program, point, claims)
     evaluation = program.evaluate(point)
     if claims is None:
         claims = dict(evaluation.gradients)
+    _require_affordable(claims, evaluation, program.limits)
     unclaimed = tuple(name for name in point if name not in claims)
     offender = evaluation.non_finite
     if offender is not None and not np.all(np.isfinite(offender.value)):
@@ -161,16 +162,16 @@ def _claims(
     return claims
 
 
-def _require_affordable(
-    program: Program, point: Mapping[str, Any], claims: Mapping[str, Any] | None
-) -> None:
-    count = sum(int(np.size(point[name])) for name in (point if claims is None else claims))
-    limits = program.limits
-    if count * max(len(program.nodes), 1) > limits.check_work:
+def _require_affordable(claims: Mapping[str, Any], evaluation: Evaluation, limits: Limits) -> None:
+    """Each judged number costs some fifty evaluations of the whole program."""
+    count = sum(int(np.size(claim)) for claim in claims.values())
+    numbers = sum(int(np.size(node.value)) for node in evaluation.nodes)
+    work = count * (len(evaluation.nodes) + numbers // 50)
+    if work > limits.check_work:
+        affordable = max(1, limits.check_work * count // work)
         raise InputError(
-            f"{count} numbers in an expression of {len(program.nodes)} nodes are too many to check "
-            f"at once: their product may be {limits.check_work}",
+            f"to check {count} numbers at once is too much for an expression of this size",
             code="too_many_components",
             pointer="/claimed",
-            hint="claim fewer inputs at a time",
+            hint=f"claim at most about {affordable} numbers at a time, or use smaller arrays",
         )

@@ -174,21 +174,14 @@ def test_adversarial_claims_are_judged_honestly():
 
 
 @pytest.mark.proof
-def test_all_adversarial_claims_are_judged(record_property):
+def test_all_adversarial_claims_are_judged(full, figures):
     for tolerance in ("student", "strict"):
         tally = Counter()
-        for case in gradients()[:: 1 if _full() else 40]:
+        for case in gradients()[:: 1 if full else 40]:
             tally.update(_judged(case, tolerance))
         total = sum(tally.values())
-        record_property(tolerance, dict(tally))
-        print(f"{tolerance}: {total} claims, {dict(tally)}")
+        figures(f"check-{tolerance}", {"claims": total, **dict(sorted(tally.items()))})
         assert tally["wrong"] <= 0.005 * total
-
-
-def _full():
-    import os
-
-    return os.environ.get("NUDGE_PROOF") == "full"
 
 
 def _judged(case, tolerance):

@@ -89,6 +89,12 @@ def test_package_holds_silu() -> None:
     )  # fmt: skip
 
 
+def test_page_shows_silu_as_it_is() -> None:
+    folder = Path(__file__).parents[2] / "plugins"
+    shown = (folder / "README.md").read_text(encoding="utf-8").split("```python\n")[1]
+    assert (folder / "silu.py").read_text(encoding="utf-8").endswith(shown.split("```")[0])
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_plugin_is_listed(name: str, tmp_path: Path) -> None:
     text, reason = BROKEN[name]

@@ -4,9 +4,9 @@
     ├── caretaker            reaps lost runs, removes what has expired
     └── worker 1 … n         carry out one run each
 
-SIGINT and SIGTERM do the same: every worker leaves its run at a checkpoint, gives it back and
-ends. A computation that has not come back `GRACE` seconds later is broken off first. A child that
-finds itself without its consumer ends likewise, so none outlives a kill -9 of its parent.
+SIGINT, SIGTERM and SIGHUP do the same: every worker leaves its run at a checkpoint, gives it back
+and ends. A computation that has not come back `GRACE` seconds later is broken off first. A child
+that finds itself without its consumer ends likewise, so none outlives a kill -9 of its parent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from service.context import Context
 from service.db import Database
 from service.execution import Interrupted, Stalled, execute
 
-GRACE = 2.5
+GRACE = 2.0
 """Seconds that workers have to come to the end of a block by themselves."""
 LAST_WORDS = 1.5
 """Seconds that workers then have to store what they hold."""
@@ -183,6 +183,8 @@ class Consumer(HueyConsumer):  # type: ignore[misc]
             health_check_interval=HEALTH_SECONDS,
             shutdown_timeout=GRACE,
         )
+        # Huey would begin anew; but it is a closed terminal that says this.
+        self._signal_actions[signal.SIGHUP] = (False, True)
 
     def _create_worker(self) -> RunWorker:
         return RunWorker(

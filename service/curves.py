@@ -61,11 +61,6 @@ def load(session: Session, run: int, until: int) -> dict[str, Values]:
     return {row.name: _values(session, row)[:until].copy() for row in series}
 
 
-def names(session: Session, run: int) -> list[str]:
-    """The names of the run's series, sorted."""
-    return list(session.scalars(_of_run(run).with_only_columns(Series.name)))
-
-
 def read(session: Session, run: int, name: str, max_points: int | None) -> Sample | None:
     """At most `max_points` of a series, as `sampling.sample` chooses them, or all of them.
 

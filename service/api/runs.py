@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, url_for
 from marshmallow import INCLUDE, Schema, fields, validate
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from service import runs
 from service.api.fields import NumberOut, Time
@@ -144,10 +144,10 @@ def submit(config: dict[str, Any]) -> Response:
 def index(args: dict[str, Any]) -> Page[dict[str, Any]]:
     """The runs that have not expired, newest first, without their configurations."""
     context = current()
-    query = runs.visible(context, args["state"])
+    query = runs.visible(context, args["state"]).options(defer(Run.config, raiseload=True))
     with context.database.read() as session:
         found = page(session, query, Run.public_id, runs.PREFIX, args["limit"], args["cursor"])
-    return Page([record(run) for run in found.items], found.next)
+    return Page([item_record(run) for run in found.items], found.next)
 
 
 @blueprint.route("/<run_id>", methods=["GET"])
@@ -157,7 +157,8 @@ def read(run_id: str) -> dict[str, Any]:
     """One run: its state, its configuration, and each of its series in a line."""
     context = current()
     with context.database.read() as session:
-        return record(runs.find(session, context, run_id))
+        run = runs.find(session, context, run_id)
+    return record(run)
 
 
 @blueprint.route("/<run_id>/cancel", methods=["POST"])
@@ -175,7 +176,12 @@ def cancel(run_id: str) -> dict[str, Any]:
 
 
 def record(run: Run) -> dict[str, Any]:
-    """A stored run as it is shown; its metrics must be loaded."""
+    """A stored run as it is shown, configuration and all."""
+    return item_record(run) | {"config": run.config}
+
+
+def item_record(run: Run) -> dict[str, Any]:
+    """A stored run as a list shows it."""
     failed = run.error_code is not None
     return {
         "id": run.public_id,
@@ -189,7 +195,7 @@ def record(run: Run) -> dict[str, Any]:
 
 
 PLAIN = (
-    *("state", "cancel_requested", "attempt", "steps_done", "steps_total", "seed", "config"),
+    *("state", "cancel_requested", "attempt", "steps_done", "steps_total", "seed"),
     *("config_hash", "engine_version", "created_at", "started_at", "heartbeat_at", "finished_at"),
 )
 """Columns that are shown as they stand."""

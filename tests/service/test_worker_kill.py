@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from itertools import count
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from service.db import Database
 from service.ids import new_id
 from service.models import Checkpoint, CurvePreview, Run, Series
 from service.schema import migrate
-from tests.serving import NUDGE, environment, until
+from tests.serving import NUDGE, environment, served, until
 from tests.working import Working, working
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
@@ -265,10 +266,11 @@ def test_stop_gives_the_run_back(number, tmp_path, submit, get, reaches, kept, u
     assert same(kept(run_id), undisturbed())
 
 
-def test_idle_worker_stops_at_once(tmp_path, database):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_idle_worker_stops_at_once(number, tmp_path, database):
     with working(tmp_path) as worker:
         began = time.monotonic()
-        assert worker.end() == 0
+        assert worker.end(number) == 0
         assert time.monotonic() - began < 3
         assert [line["message"] for line in worker.lines()] == ["started", "ended"]
 
@@ -318,6 +320,24 @@ def test_runs_wait_for_a_worker(tmp_path, client, submit, get, reaches):
     with working(tmp_path):
         reaches(first, "succeeded")
         reaches(second, "succeeded")
+
+
+def test_curve_outlives_the_whole_service(tmp_path):
+    """From the command to the curve over HTTP, and the same bytes after a restart."""
+    with served(tmp_path) as service:
+        request = urllib.request.Request(
+            f"{service.url}/api/v1/runs",
+            data=b'{"steps": 700}',
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            path = answer.headers["Location"]
+        assert until(lambda: json.loads(service.get(path))["state"] == "succeeded")
+        before = service.get(path), service.get(f"{path}/series/loss?format=csv")
+        assert service.end() == 0
+    with served(tmp_path) as service:
+        assert (service.get(path), service.get(f"{path}/series/loss?format=csv")) == before
+    assert len(before[1].splitlines()) == 701
 
 
 def test_worker_refuses_a_newer_schema(tmp_path, database):

@@ -78,7 +78,8 @@ MISTAKES = {
               domain=(real, nonzero)),
         "for b at",
     ),
-    "slightly off": (_one(np.sin, lambda g, y, x: g * np.cos(x) * 1.000003), "slope of its forward"),
+    "slightly off": (
+        _one(np.sin, lambda g, y, x: g * np.cos(x) * 1.000003), "slope of its forward"),
     "wrong for large numbers": (
         _one(np.sinh, lambda g, y, x: g * np.minimum(np.cosh(x), 20.0)), "slope of its forward"),
     # the upstream gradient

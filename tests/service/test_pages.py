@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from service.app import create_app
 
+from service.app import create_app
 from service.config import Settings
 from service.db import Database
 from service.pages.examples import EXAMPLES

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import pygraphviz
@@ -22,6 +22,13 @@ from service.verdicts import output_name
 
 NODES_DRAWN = 400
 """Above this nobody can read the picture, and its layout holds the interpreter too long."""
+
+COLUMNS_CROSSED = 4_000
+"""How many columns all lines of a picture together may pass. The layout's work grows with this,
+and far faster: a value used at 60 places of a long chain would take minutes."""
+
+PLAIN = 500
+"""From so many columns on, the layout stops polishing early."""
 
 LABEL_LENGTH = 48
 
@@ -57,14 +64,7 @@ class Node(Protocol):
 
 
 class TooLargeError(ValueError):
-    """The graph has more nodes than can be drawn; `count` says how many."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(
-            f"The graph has {count} boxes and ellipses; a picture is drawn up to {NODES_DRAWN}. "
-            "The DOT text below is complete, for a program of your own."
-        )
-        self.count = count
+    """The graph is too large, or too entangled, for a picture."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,24 @@ class Graph:
         """How many boxes and ellipses the picture has."""
         return len(self.nodes) + sum(1 for node in self.nodes if node.inputs)
 
+    @cached_property
+    def columns_crossed(self) -> int:
+        """How many columns the lines into the operations pass, all together."""
+        columns: dict[str, int] = {}
+        crossed = 0
+        for node in self.nodes:
+            own = max((columns[name] + 2 for name in node.inputs), default=0)
+            crossed += sum(own - 1 - columns[name] for name in node.inputs)
+            columns[node.name] = own
+        return crossed
+
     def dot(self) -> str:
         """The DOT text, whatever its size."""
         # Ids are ours and labels escaped: nothing that a student wrote reaches Graphviz unescaped.
         ids = {node.name: f"value{number}" for number, node in enumerate(self.nodes, 1)}
         lines = ["digraph nudge {", STYLE.rstrip()]
+        if self.columns_crossed > PLAIN:
+            lines.append("  graph [nslimit=0.5, nslimit1=0.5, mclimit=0.2];")
         for number, node in enumerate(self.nodes, 1):
             kind = "output" if node.name == self.output else _kind(node)
             paint = "trouble" if node.name == self.trouble else kind
@@ -109,7 +122,15 @@ class Graph:
         Raises TooLargeError above NODES_DRAWN.
         """
         if self.size > NODES_DRAWN:
-            raise TooLargeError(self.size)
+            raise TooLargeError(
+                f"The graph has {self.size} boxes and ellipses; a picture is drawn up to "
+                f"{NODES_DRAWN}. The DOT text is complete, for a program of your own."
+            )
+        if self.columns_crossed > COLUMNS_CROSSED:
+            raise TooLargeError(
+                "The graph is too entangled for a picture that anybody could read. The DOT text "
+                "is complete, for a program of your own."
+            )
         picture = _drawn(self.dot())
         width = float(picture.split('width="', 1)[1].split("pt", 1)[0])
         shape = "graph middling" if MIDDLING[0] < width < MIDDLING[1] else "graph"

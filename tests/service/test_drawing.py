@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -10,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from service.pages.drawing import NODES_DRAWN, Graph, TooLargeError, escaped
+from service.pages.drawing import COLUMNS_CROSSED, NODES_DRAWN, Graph, TooLargeError, escaped
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert(1)</script>"]; evil [URL="javascript:alert(1)"] {a|b}\\'
@@ -117,6 +118,34 @@ def test_too_large_graph_is_refused():
 
 def test_too_large_graph_keeps_its_text():
     assert chain(2000).dot().count("->") == 2 * 1999
+
+
+def horner(length: int) -> Graph:
+    """x and y used at every step of a chain."""
+    nodes = [Node("x"), Node("y"), Node("a0", "mul", ("x", "x"))]
+    for i in range(1, length):
+        nodes += [
+            Node(f"b{i}", "mul", (f"a{i - 1}", "x")),
+            Node(f"a{i}", "add", (f"b{i}", "y")),
+        ]
+    return Graph(nodes, nodes[-1].name)
+
+
+def test_entangled_graph_is_drawn_in_time():
+    graph = max((horner(n) for n in range(60)[2:]), key=drawable)
+    began = time.process_time()
+    assert graph.columns_crossed > COLUMNS_CROSSED * 0.9
+    assert graph.svg()
+    assert time.process_time() - began < 5
+
+
+def drawable(graph: Graph) -> int:
+    return graph.columns_crossed if graph.columns_crossed <= COLUMNS_CROSSED else 0
+
+
+def test_too_entangled_graph_is_refused():
+    with pytest.raises(TooLargeError, match="entangled"):
+        horner(60).svg()
 
 
 def test_threads_draw_the_same():

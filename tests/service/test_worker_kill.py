@@ -403,7 +403,7 @@ def test_storm_of_kills_loses_nothing(
     lost workers; none waits.
     """
     dice = random.Random(20260301)
-    run_ids = [submit(steps=2000, seed=seed) for seed in range(24 if full else 3)]
+    run_ids = [submit(steps=2000, seed=seed) for seed in range(60 if full else 3)]
     blows = {"child": 0, "tree": 0, "stop": 0, "pause": 0}
     ended = ("succeeded", "failed")
 
@@ -426,7 +426,7 @@ def test_storm_of_kills_loses_nothing(
                 time.sleep(dice.uniform(0.5, 2.5))
                 os.kill(process, signal.SIGCONT)
 
-    most = 80 if full else 3
+    most = 200 if full else 3
     for round_ in count():
         with working(tmp_path, log=f"{round_}.log", NUDGE_WORKERS="2") as worker:
             while worker.process.poll() is None and left():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from rich import box
 from rich.table import Table
 
 from engine import Op, Vocabulary
 from engine.names import nearest
-from service.api.ops import op_record
 from service.commands import shared
 
 
@@ -24,11 +25,11 @@ def command(name: str | None, as_json: bool) -> None:
     if name is not None:
         op = _named(vocabulary, name)
         if as_json:
-            shared.print_json(op_record(op))
+            shared.print_json(_record(op))
         else:
             _print_one(op)
     elif as_json:
-        shared.print_json([op_record(op) for op in vocabulary.ops.values()])
+        shared.print_json([_record(op) for op in vocabulary.ops.values()])
     else:
         _print_all(vocabulary)
 
@@ -39,6 +40,12 @@ def _named(vocabulary: Vocabulary, name: str) -> Op:
         hint = f"did you mean {near}?" if near else "`nudge ops` lists them"
         shared.refuse(f"There is no operation {name}.", hint)
     return vocabulary.ops[name]
+
+
+def _record(op: Op) -> dict[str, Any]:
+    from service.api.ops import op_record  # brings the web, which no other command waits for
+
+    return op_record(op)
 
 
 def _first_line(op: Op) -> str:
@@ -55,7 +62,7 @@ def _print_all(vocabulary: Vocabulary) -> None:
 
 
 def _print_one(op: Op) -> None:
-    record = op_record(op)
+    record = _record(op)
     click.secho(record["call"], bold=True)
     click.echo(f"{op.doc.strip()}\n")
     formula = record["formula"] or {"forward": None, "backward": []}

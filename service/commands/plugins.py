@@ -7,7 +7,6 @@ import sys
 import click
 
 from engine import PluginStatus
-from service.api.plugins import PluginOut
 from service.commands import shared
 
 
@@ -21,6 +20,8 @@ def command(as_json: bool, traceback: bool) -> None:
     """
     found = shared.vocabulary().plugins
     if as_json:
+        from service.api.plugins import PluginOut  # brings the web, see `nudge ops`
+
         shared.print_json(PluginOut(many=True).dump(found))
     else:
         _print(found, traceback)

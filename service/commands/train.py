@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine import ConfigError, Vocabulary
 from engine.training import Block, TrainConfig, train
 from service.commands import curve, shared
 from service.figures import figure
+from service.sampling import summarise
 
 EXIT_CODES = """\
 \b
@@ -126,21 +128,16 @@ def _summary(plan: TrainConfig, series: Series, state: str) -> dict[str, Any]:
 
 
 def _metric(values: NDArray[np.float64]) -> dict[str, Any]:
-    finite = np.where(np.isfinite(values), values, np.nan)
-    known = bool(np.isfinite(values).any())
+    """A series in a line, in the words of the API."""
+    found = summarise(values)
     return {
-        "first": _finite(values[0]),
-        "last": _finite(values[-1]),
-        "min": float(np.nanmin(finite)) if known else None,
-        "min_step": int(np.nanargmin(finite)) if known else None,
-        "max": float(np.nanmax(finite)) if known else None,
-        "max_step": int(np.nanargmax(finite)) if known else None,
-        "non_finite": int((~np.isfinite(values)).sum()),
+        "n": found.n,
+        "first": found.first,
+        "last": found.last,
+        "min": found.low and asdict(found.low),
+        "max": found.high and asdict(found.high),
+        "non_finite": found.non_finite,
     }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _write(series: Series, path: str) -> None:
@@ -171,7 +168,7 @@ def _print(summary: dict[str, Any], series: Series) -> None:
 
 
 def _sentence(summary: dict[str, Any], losses: NDArray[np.float64]) -> str:
-    steps, least = summary["steps"], summary["metrics"]["loss"]
+    steps, least = summary["steps"], summary["metrics"]["loss"]["min"]
     start = f"The loss began at {figure(losses[0])}"
     if summary["state"] == "diverged":
         return (
@@ -179,9 +176,8 @@ def _sentence(summary: dict[str, Any], losses: NDArray[np.float64]) -> str:
             "A smaller learning rate may help."
         )
     stop = "Interrupted: " if summary["state"] == "interrupted" else ""
-    lowest = "" if least["min"] is None else f", its lowest {figure(least['min'])}"
-    where = "" if least["min_step"] is None else f" at step {least['min_step']}"
+    where = least and f", its lowest {figure(least['value'])} at step {least['step']}"
     return (
-        f"{stop}{start} and ended at {figure(losses[-1])} after {steps} steps{lowest}{where}. "
+        f"{stop}{start} and ended at {figure(losses[-1])} after {steps} steps{where or ''}. "
         f"{summary['parameters']} parameters, seed {summary['seed']}."
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
 
@@ -159,6 +162,34 @@ def test_diverged_training_exits_with_one(nudge):
     result = nudge("train", "-", stdin=json.dumps({**config, "steps": 2000}))
     assert result.exit_code == 1, result.output
     assert "diverged" in result.stdout
+
+
+def read_until(terminal, text):
+    seen = ""
+    while text not in seen:
+        seen += os.read(terminal, 1000).decode(errors="replace")
+    return seen
+
+
+def test_terminal_shows_progress_until_interrupted(tmp_path):
+    config = {"steps": 100_000, "model": {"nin": 3, "nouts": [8, 8, 1]}}
+    (tmp_path / "long.json").write_text(json.dumps(config))
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "train", "long.json", "--csv", "-"],
+        env={**environment(tmp_path), "TERM": "xterm", "COLUMNS": "100"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    assert "loss 0." in read_until(ours, "loss 0.")
+    running.send_signal(signal.SIGINT)
+    table, _ = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert 1 < len(table.splitlines()) < 100_000
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize(

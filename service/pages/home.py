@@ -90,7 +90,7 @@ def _inputs(answer: Answer) -> list[Row]:
         defaults = dict.fromkeys([*at, *claims])
 
     def cell(kind: str, label: str, text: str, default: Any = None) -> Cell:
-        shown = None if default is None else plain(default)
+        shown = None if default is None else _full(default)
         return Cell(kind, label, text, answer.mistakes.get(kind), shown)
 
     return [

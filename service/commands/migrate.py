@@ -35,6 +35,12 @@ def bring_up_to_date(settings: Settings) -> str:
         return migrate(Database(settings.database)).status
     except StartError as error:
         shared.refuse(str(error), code=1)
+    except ImportError as error:
+        shared.refuse(
+            f"The database needs the driver {error.name}, which is not installed.",
+            "for PostgreSQL: pip install 'nudge[postgres]'",
+            code=1,
+        )
     except SQLAlchemyError as error:
         reason = str(error).strip().split("\n")[0]
         shared.refuse(f"The database cannot be used: {reason}", code=1)

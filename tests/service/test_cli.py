@@ -259,6 +259,22 @@ def test_migrate_twice_is_harmless(nudge, tmp_path):
     assert (tmp_path / "data" / "nudge.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("NUDGE_DATABASE_URL", "nonsense", "cannot be read"),
+        ("NUDGE_DATABASE_URL", "postgresql://127.0.0.1:1/none", "database"),
+        ("NUDGE_DATA_DIR", "/proc/none", "cannot be made"),
+    ],
+)
+def test_unusable_database_is_explained(nudge, monkeypatch, name, text, said):
+    monkeypatch.setenv(name, text)
+    result = nudge("migrate")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
 def test_version_names_the_parts(nudge):
     assert nudge("version").output.startswith("nudge ")
     assert set(json.loads(nudge("version", "--json").stdout)) == {"nudge", "python", "numpy"}

@@ -105,7 +105,7 @@ def kind(schema: Shape) -> str:
     if "anyOf" in schema:
         words = [kind(choice) for choice in schema["anyOf"]]
         return " or ".join(dict.fromkeys(words))
-    given = schema.get("type", "anything")
+    given: str | list[str] = schema.get("type", "anything")
     types = given if isinstance(given, list) else [given]
     return " or ".join(_word(name, schema) for name in types)
 
@@ -121,7 +121,8 @@ def _word(name: str, schema: Shape) -> str:
 
 
 def _success(operation: Shape) -> str:
-    return next(status for status in sorted(operation["responses"]) if status.startswith("2"))
+    statuses: list[str] = sorted(operation["responses"])
+    return next(status for status in statuses if status.startswith("2"))
 
 
 def _sentence(text: str, schema: Shape) -> str:

@@ -192,7 +192,7 @@ def table_of(kind: str) -> str:
 @functools.cache
 def found_codes() -> frozenset[Code]:
     """Every code that the sources of engine and service name."""
-    found = set()
+    found: set[Code] = set()
     for package in (engine, service):
         for path in Path(package.__path__[0]).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -220,8 +220,9 @@ def _codes(node: ast.AST) -> Iterator[Code]:
             yield Code(REQUEST, status, name)
         case ast.Call(func=ast.Name(id=cls), keywords=keywords):
             for keyword in keywords:
-                if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
-                    yield _of_class(cls, keyword.value.value)
+                match keyword:
+                    case ast.keyword(arg="code", value=ast.Constant(value=str(name))):
+                        yield _of_class(cls, name)
         case ast.Call(
             func=ast.Attribute(attr="error"), args=[_, ast.Constant(value=str(name)), *_]
         ):

@@ -220,10 +220,14 @@ def code_of(path: Path) -> str:
     return "\n".join([*(block.text for block in blocks(path)), *SPAN.findall(text)])
 
 
+def prose(path: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
 def anchors(path: Path) -> set[str]:
     """What may stand behind # in a link to a page."""
-    fenceless = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
-    headings = re.findall(r"^#+ (.+)$", fenceless, re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -259,6 +263,15 @@ def test_ways_of_run_exist(path):
     dispatch = (ROOT / "run").read_text().rsplit("case $command in", 1)[1]
     known = set(re.findall(r"^(\w+)\)", dispatch, re.MULTILINE))
     assert set(re.findall(r"\./run ([a-z]+)", code_of(path))) <= known
+
+
+def test_labels_of_the_tutorial_exist():
+    """What the tutorial shows in bold is a label of the first page."""
+    words = " ".join(SPAN.sub("", prose(DOCS / "tutorial" / "first-gradient.md")).split())
+    labels = re.findall(r"\*\*(.+?)\*\*", words)
+    shown = api.app().test_client().get("/").get_data(as_text=True)
+    assert labels
+    assert [label for label in labels if label not in shown] == []
 
 
 @each_page

@@ -56,7 +56,6 @@ def run(settings: Settings) -> int:
         queue=carrier,
     )
     consumer = Consumer(context, carrier)
-    log.info("started", extra={"workers": settings.workers})
     consumer.run()
     consumer.bury()
     log.info("ended")
@@ -185,6 +184,13 @@ class Consumer(HueyConsumer):  # type: ignore[misc]
         )
         # Huey would begin anew; but it is a closed terminal that says this.
         self._signal_actions[signal.SIGHUP] = (False, True)
+
+    def start(self) -> None:
+        """Start the children. A signal that comes meanwhile must not leave some behind, so the
+        handlers, which Huey sets last, are set first."""
+        self._set_signal_handlers()
+        super().start()
+        log.info("started", extra={"workers": self.workers})
 
     def _create_worker(self) -> RunWorker:
         return RunWorker(

@@ -80,7 +80,7 @@ class _Reader:
             case ast.AugAssign(target=ast.Name() as target, op=sign, value=value):
                 left = self.name(target)
                 right = self.expression(value, 1)
-                result = self.binary(node, sign, left, right, target)
+                result = self.binary(node, sign, left, right, target, value)
                 self.builder.bind(self.identifier(target), result)
                 return result
             case ast.Expr(
@@ -176,25 +176,31 @@ class _Reader:
         found = self.expression(left, depth + 1)
         for part in reversed(spine):
             right = self.expression(part.right, depth + 1)
-            found = self.binary(part, part.op, found, right, part.left)
+            found = self.binary(part, part.op, found, right, part.left, part.right)
         return found
 
     def binary(
-        self, node: ast.expr | ast.stmt, sign: ast.operator, left: int, right: int, base: ast.expr
+        self,
+        node: ast.expr | ast.stmt,
+        sign: ast.operator,
+        left: int,
+        right: int,
+        base: ast.expr,
+        other: ast.expr,
     ) -> int:
         name = BINARY.get(type(sign))
-        if name is None:
-            raise self.wrong_sign(node, sign, base)
-        return self.apply(node, self.ops[name], [left, right])
-
-    def wrong_sign(
-        self, node: ast.expr | ast.stmt, sign: ast.operator, base: ast.expr
-    ) -> ExpressionError:
+        if name is not None:
+            return self.apply(node, self.ops[name], [left, right])
         if isinstance(sign, ast.BitXor):
-            euler = isinstance(base, ast.Name) and base.id == "e"
-            hint = "write exp(…) for e^…" if euler else "write ** for a power"
-            return self.error(node, "caret", "^ is not a power in Python", hint)
-        return self.error(
+            raise ExpressionError(
+                "^ is not a power in Python",
+                code="caret",
+                position=self.source.sign(base, other, "^"),
+                hint=f"write exp({self.source.segment(other)})"
+                if isinstance(base, ast.Name) and base.id == "e"
+                else f"write {self.source.segment(base)}**{self.source.segment(other)}",
+            )
+        raise self.error(
             node, "unsupported", "this operator has no gradient here", "use + - * / ** or @"
         )
 

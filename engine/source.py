@@ -67,6 +67,13 @@ class Source:
             length += self._characters(end_line, end)
         return Position(line, start + 1 + self._indent, length)
 
+    def sign(self, left: ast.expr, right: ast.expr, sign: str) -> Position:
+        """Where `sign` stands between two operands."""
+        offsets = [sum(len(line) + 1 for line in self.lines[: n - 1]) for n in _lines(left, right)]
+        start = offsets[0] + self._characters(left.end_lineno or 1, left.end_col_offset or 0)
+        end = offsets[1] + self._characters(right.lineno, right.col_offset)
+        return self._at(max(self.text.find(sign, start, end), 0), len(sign))
+
     def segment(self, node: ast.expr | ast.keyword) -> str:
         """The text of `node` as written; Python's own tree normalises identifiers."""
         at = self.position(node)
@@ -170,6 +177,11 @@ class Source:
             position=position,
             hint="one assignment or expression a line, as in o = tanh(x*w + b)",
         )
+
+
+def _lines(left: ast.expr, right: ast.expr) -> tuple[int, int]:
+    """The line on which one operand ends, and that on which the next begins."""
+    return left.end_lineno or left.lineno, right.lineno
 
 
 def _common_indent(given: str, dedented: str) -> int:

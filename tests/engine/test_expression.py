@@ -94,8 +94,9 @@ def test_identifiers_are_compared_as_written():
 @pytest.mark.parametrize(
     ("source", "code", "where", "hint"),
     [
-        ("x^2", "caret", (1, 1, 3), "**"),
-        ("e^x", "caret", (1, 1, 3), "exp("),
+        ("x^2", "caret", (1, 2, 1), "x**2"),
+        ("e^x", "caret", (1, 2, 1), "exp(x)"),
+        ("y = (a +\n b)^(2)", "caret", (2, 4, 1), "**"),
         ("y = 2a", "missing_operator", (1, 5, 2), "2*a"),
         ("e^(2x)", "missing_operator", (1, 4, 2), "2*x"),
         ("2(x)", "missing_operator", (1, 1, 4), "*"),
@@ -134,8 +135,8 @@ def test_identifiers_are_compared_as_written():
         ("(x", "syntax", (1, 1, 1), None),
         ("−x", "syntax", (1, 1, 1), "write -"),
         ("x²", "syntax", (1, 2, 1), "**2"),
-        ("é = 2; é * x^2", "caret", (1, 8, 7), "**"),
-        ("  x = 1\n  x^2", "caret", (2, 3, 3), "**"),
+        ("é = 2; é * x^2", "caret", (1, 13, 1), "**"),
+        ("  x = 1\n  x^2", "caret", (2, 4, 1), "**"),
         ("x\x00y", "syntax", (1, 2, 1), None),
         ("-" * 4000 + "x", "too_deep", (1, 1, 1), None),
         ("(" * 2000 + "x" + ")" * 2000, "too_deep", (1, 101, 1), None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ class Domain:
     low: float = -math.inf
     high: float = math.inf
     holes: tuple[float, ...] = ()
+
+    def of(self, name: str) -> str:
+        """The domain in words, of an input with this name: "b != 0"."""
+        return re.sub(r"\bx\b", name, self.text)
 
     def __contains__(self, x: float) -> bool:
         return self.low < x < self.high and x not in self.holes

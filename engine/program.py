@@ -295,7 +295,7 @@ class Program:
             x = values[arg]
             if x.data.__class__ is float and x.data not in domain:
                 where = f"{self.nodes[arg].name} = {x.data:g}"
-                return f"{equation.term} at {where}: defined for {domain.text}"
+                return f"{equation.term} at {where}: defined for {domain.of(self.nodes[arg].name)}"
         return f"{equation.term} is {as_text(offender.value)}"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from engine.check.differences import Slope
+from engine.check.differences import Estimate, Slope
 from engine.errors import InputError
 from engine.program import Node
 
@@ -47,6 +47,9 @@ NEAR_ZERO = 1e-9
 
 FLAT = 1e-12
 """A slope below this share of |output| / max(1, |input|) agrees with a claim of exactly 0."""
+
+UNSETTLED = 0.1
+"""A slope with a bound above this share of itself is no slope: the differences do not settle."""
 
 ROUNDED = 1e-14
 """A difference below this share of the natural scale is rounding."""
@@ -113,7 +116,7 @@ def judge(
     its paths add up to where nothing cancels; `steepness` is |output| / max(1, |input|)."""
     reference, bound = slope.both.slope, slope.both.bound
     if slope.kind != "smooth":
-        sides = (slope.left.slope, slope.right.slope)
+        sides = (_settled(slope.left), _settled(slope.right))
         verdict = Verdict.NOT_DIFFERENTIABLE
         return Component(name, index, claim, None, None, None, verdict, sides)
     if not math.isfinite(reference):
@@ -128,9 +131,14 @@ def judge(
     return Component(name, index, claim, reference, bound, relative, verdict)
 
 
+def _settled(side: Estimate) -> float:
+    """A one-sided slope, or nan where the differences do not settle (a vertical tangent)."""
+    return side.slope if side.bound <= UNSETTLED * max(1.0, abs(side.slope)) else math.nan
+
+
 def _verdict(claim: float, reference: float, bound: float, rtol: float, scale: float) -> Verdict:
     if not math.isfinite(claim):
-        return Verdict.FAIL
+        return Verdict.FAIL if bound <= UNSETTLED * abs(reference) else Verdict.INCONCLUSIVE
     gap, allowed, error = abs(claim - reference), rtol * abs(reference), 2 * bound
     if gap <= allowed and error <= 3 * allowed:
         return Verdict.PASS

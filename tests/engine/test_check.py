@@ -83,7 +83,12 @@ def test_kink_nearby_does_not_disturb():
 def test_edge_of_domain_is_not_differentiable():
     report = check(parse("sqrt(x)"), {"x": 0}, {"x": 1})
     assert report.verdict == "not_differentiable"
-    assert math.isnan(report.components[0].slopes[0])
+    assert all(map(math.isnan, report.components[0].slopes))
+
+
+def test_vertical_tangent_accuses_nobody():
+    report = check(parse("max(x, 0) ** 0.5 - max(-x, 0) ** 0.5"), {"x": 0}, {"x": math.inf})
+    assert report.verdict in ("inconclusive", "not_differentiable")
 
 
 def test_non_finite_value_comes_first():

@@ -127,6 +127,7 @@ def test_point_that_does_not_fit_is_explained(source, at, code, pointer):
     ("source", "at", "name", "reason"),
     [
         ("y = log(x)", {"x": -2}, "y", "log(x) at x = -2: defined for x > 0"),
+        ("y = 1 / b", {"b": 0}, "y", "1 / b at b = 0: defined for b != 0"),
         ("y = 1 / x", {"x": 0}, "y", "1 / x at x = 0: defined for x != 0"),
         ("y = exp(exp(x))", {"x": 100}, "y", "exp(%1) is inf"),
         ("y = 2 * sqrt(x)", {"x": 0}, "%1", "the gradient at x is not finite"),

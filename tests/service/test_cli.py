@@ -77,7 +77,7 @@ def test_check_exit_code_tells_the_verdict(nudge, words, code, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["x^2", "x=2"], "1 | x^2\n    ^^^"),
+        (["x^2", "x=2"], "1 | x^2\n     ^"),
         (["tanh(x", "x=2"], "line 1"),
         (["tahn(x)", "x=2"], "tanh"),
         (["x*w", "x=2"], "w has no value"),

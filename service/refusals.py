@@ -10,12 +10,12 @@ import json
 import logging
 from dataclasses import dataclass, field
 from functools import singledispatch
-from http import HTTPStatus
 from typing import Any
 
 from flask import Response, current_app, render_template, request
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
 
 from engine import ConfigError, EngineError, ExpressionError, Position
 from service import logs
@@ -42,7 +42,7 @@ class Problem:
 
     @property
     def title(self) -> str:
-        return HTTPStatus(self.status).phrase
+        return HTTP_STATUS_CODES[self.status]
 
     def document(self, instance: str | None) -> dict[str, Any]:
         """The problem as JSON; what is not known is left out."""
@@ -131,7 +131,7 @@ def _(error: HTTPException) -> Problem:
     status = error.code or 500
     headers = {n: v for n, v in error.get_headers() if n in ("Allow", "Retry-After")}
     code, detail = WORDS.get(status, (None, None))
-    phrase = HTTPStatus(status).phrase
+    phrase = HTTP_STATUS_CODES[status]
     code = code or phrase.lower().replace(" ", "_").replace("-", "_")
     if isinstance(error, RequestEntityTooLarge):
         most = current_app.config["MAX_CONTENT_LENGTH"]

@@ -17,6 +17,7 @@ from flask_smorest.utils import prepare_response
 from marshmallow import RAISE, Schema, ValidationError, validate
 from marshmallow.fields import Field
 from webargs.flaskparser import FlaskParser
+from werkzeug.http import HTTP_STATUS_CODES
 
 from service.api import body
 from service.api.body import escaped
@@ -119,7 +120,7 @@ class ProblemApi(Api):
         for status in HTTPStatus:
             if status >= 200:
                 has_body = status not in (204, 304)
-                self._describe(status.name, status.phrase, has_body)
+                self._describe(status.name, HTTP_STATUS_CODES.get(status, status.phrase), has_body)
         self._describe(self.DEFAULT_ERROR_RESPONSE_NAME, "A problem", True)
         self.ma_plugin.converter.add_attribute_function(described)
         self.ma_plugin.converter.add_attribute_function(exclusive)

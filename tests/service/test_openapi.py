@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 
 import pytest
 from jsonschema_rs import Draft202012Validator
 
 from service.api import RESOURCES
+
+NAMES = {
+    413: "REQUEST_ENTITY_TOO_LARGE",
+    414: "REQUEST_URI_TOO_LONG",
+    416: "REQUESTED_RANGE_NOT_SATISFIABLE",
+    422: "UNPROCESSABLE_ENTITY",
+}
 
 
 @pytest.fixture
@@ -26,7 +34,11 @@ def operations(spec):
 
 
 def test_description_is_golden(client, golden):
-    golden("openapi.json", client.get("/openapi.json").text)
+    """Newer Pythons have newer names for some statuses, and so the components do."""
+    text = client.get("/openapi.json").text
+    for status, name in NAMES.items():
+        text = text.replace(HTTPStatus(status).name, name)
+    golden("openapi.json", text)
 
 
 def test_routes_are_golden(app, golden):

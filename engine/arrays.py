@@ -12,6 +12,9 @@ from engine.errors import InputError
 
 FLOAT64 = np.dtype(np.float64)
 
+DEEPEST = 32
+"""Lists inside one another that an array may be given as."""
+
 
 def tidy(x: Any) -> Any:
     """A float for a single number, else an array of float64."""
@@ -65,9 +68,12 @@ def number_or_array(
     return value
 
 
-def _holds_other_than_numbers(given: Any) -> bool:
+def _holds_other_than_numbers(given: Any, depth: int = 0) -> bool:
     if isinstance(given, (list, tuple)):
-        return any(isinstance(g, (bool, str, bytes)) or _holds_other_than_numbers(g) for g in given)
+        return depth > DEEPEST or any(
+            isinstance(g, (bool, str, bytes)) or _holds_other_than_numbers(g, depth + 1)
+            for g in given
+        )
     return given is None or isinstance(given, Mapping)
 
 

@@ -38,15 +38,24 @@ def parse(
     input without one. The output is the last assignment or expression.
     Raises ExpressionError with code, position and hint where the source cannot be read.
     """
+    limits = limits or Limits()
     ops = OPS if vocabulary is None else vocabulary.ops
-    reader = _Reader(Source(source, limits or Limits()), ops, limits or Limits())
+    by_function = BY_FUNCTION if vocabulary is None else vocabulary.by_function
+    reader = _Reader(Source(source, limits), ops, by_function, limits)
     return reader.program(source)
 
 
 class _Reader:
-    def __init__(self, source: Source, ops: Mapping[str, Op], limits: Limits) -> None:
+    def __init__(
+        self,
+        source: Source,
+        ops: Mapping[str, Op],
+        by_function: Mapping[Any, Op],
+        limits: Limits,
+    ) -> None:
         self.source = source
         self.ops = ops
+        self.by_function = by_function
         self.limits = limits
         self.builder = ProgramBuilder(limits)
 
@@ -108,7 +117,7 @@ class _Reader:
     def bare(self, node: ast.expr) -> Any:
         """The number or array of numbers that `node` spells out, or None."""
         match node:
-            case ast.Call(func=function, args=[inner]) if self.called(function) in WRAPPERS:
+            case ast.Call(func=function, args=[inner]) if self.wraps(function):
                 return self.bare(inner)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as inner):
                 return -self.number(inner)
@@ -196,13 +205,19 @@ class _Reader:
                 "^ is not a power in Python",
                 code="caret",
                 position=self.source.sign(base, other, "^"),
-                hint=f"write exp({self.source.segment(other)})"
-                if isinstance(base, ast.Name) and base.id == "e"
-                else f"write {self.source.segment(base)}**{self.source.segment(other)}",
+                hint=self.power(base, other),
             )
         raise self.error(
             node, "unsupported", "this operator has no gradient here", "use + - * / ** or @"
         )
+
+    def power(self, base: ast.expr, exponent: ast.expr) -> str:
+        """What to write for base^exponent; spelt out where both are plain."""
+        euler = isinstance(base, ast.Name) and base.id == "e"
+        if not all(isinstance(part, (ast.Name, ast.Constant)) for part in (base, exponent)):
+            return "write exp(…) for e^…" if euler else "write ** for ^"
+        power = self.source.segment(exponent)
+        return f"write exp({power})" if euler else f"write {self.source.segment(base)}**{power}"
 
     def name(self, node: ast.Name) -> int:
         name = self.identifier(node)
@@ -226,7 +241,7 @@ class _Reader:
                 else "leave it out"
             )
             raise self.error(node, "missing_operator", "this is not a function", hint)
-        if name in WRAPPERS and not fluent:
+        if self.wraps(function):
             return self.wrapped(node, depth)
         op = self.op(name, function)
         args: list[ast.expr] = list(node.args)
@@ -252,7 +267,7 @@ class _Reader:
         return self.expression(node.args[0], depth + 1)
 
     def op(self, name: str, node: ast.expr) -> Op:
-        known = self.ops.get(name) or BY_FUNCTION.get(getattr(np, name, _nothing))
+        known = self.ops.get(name) or self.by_function.get(getattr(np, name, _nothing))
         if known is None:
             meant = SYNONYMS.get(name) or nearest(name, self.ops)
             raise self.error(
@@ -272,6 +287,10 @@ class _Reader:
                     keyword.value, "unknown_parameter", f"{op.name} has no parameter {name}",
                     f"write {op.call_text}",
                 )  # fmt: skip
+            if name in params:
+                raise self.error(
+                    keyword.value, "unknown_parameter", f"{name} is given twice", "give it once"
+                )
             params[name] = self.literal(keyword.value)
         missing = [n for n, default in op.params.items() if default is REQUIRED and n not in params]
         if missing:
@@ -280,7 +299,7 @@ class _Reader:
             )
         return params
 
-    def literal(self, node: ast.expr) -> Any:
+    def literal(self, node: ast.expr, nested: bool = False) -> Any:
         """A parameter: a whole number, a number, None, True, False, or a tuple of these."""
         match node:
             case ast.Constant(value=None | bool()):
@@ -289,8 +308,8 @@ class _Reader:
                 return self.whole(node, 1)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int()) as inner):
                 return self.whole(inner, -1)
-            case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                return tuple(map(self.literal, elements))
+            case ast.Tuple(elts=elements) | ast.List(elts=elements) if not nested:
+                return tuple(self.literal(element, nested=True) for element in elements)
         number = self.bare(node)
         if isinstance(number, float):
             return number
@@ -343,6 +362,11 @@ class _Reader:
         if isinstance(function, ast.Attribute):
             return self.source.segment(function).rpartition(".")[2].strip()
         return None
+
+    def wraps(self, function: ast.expr) -> bool:
+        """Whether a call means its argument: Value(2.0), np.array([1, 2]); not x.array(3)."""
+        fluent = isinstance(function, ast.Attribute) and not self.is_module(function.value)
+        return not fluent and self.called(function) in WRAPPERS
 
     def is_module(self, node: ast.expr) -> bool:
         while isinstance(node, ast.Attribute):

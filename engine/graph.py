@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ def backward_order(output: Value) -> tuple[list[Value], list[tuple[Value, Any]]]
     nodes = [output]
     held: list[tuple[Value, Any]] = []
     for node in nodes:
-        for u in node.inputs:
+        inputs: Iterable[Value] = node.inputs
+        if node.op is not None and node.op.blind:
+            inputs = (u for i, u in enumerate(inputs) if i not in node.op.blind)
+        for u in inputs:
             if u.grad is mark:
                 continue
             if u.pull is not None:

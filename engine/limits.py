@@ -23,8 +23,8 @@ class Limits:
     numbers: int = 100_000
     """numbers in all nodes of a program together"""
     check_work: int = 20_000
-    """numbers judged by one gradient check x (nodes of its program + a fiftieth of the numbers in
-    them)"""
+    """numbers judged by one gradient check x nodes of its program, where an array counts as ten
+    nodes and a fiftieth of its size"""
     steps: int = 100_000
     """steps of one training run"""
     parameters: int = 100_000

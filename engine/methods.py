@@ -23,6 +23,9 @@ from engine.op import REQUIRED, Op, shape_error
 serial = itertools.count(1).__next__
 """Numbers nodes in the order of their making, which is an order in which they can be computed."""
 
+PRINTED = 4
+"""Inputs of an op whose scalar methods are printed: one pull for each set of inputs is too many."""
+
 TROUBLE = (ArithmeticError, ValueError)
 """What Python's float functions raise where numpy gives an infinity or a nan."""
 
@@ -38,30 +41,36 @@ def on_arrays(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
 
 def pull(node: Any) -> None:
     """Carry the gradient of `node` back to its inputs by the op's own rules."""
-    inputs = node.inputs
+    parts = gradients_of(node, node.grad)
+    for u, part in zip(node.inputs, parts, strict=True):
+        if part is not None:
+            u.grad = tidy(u.grad + part)
+
+
+def gradients_of(node: Any, upstream: Any) -> list[Any]:
+    """What the rules of a computed Value make of an upstream gradient: a part for each input that
+    wants one. Raises OpError, whatever a plugin's rule raises."""
     with np.errstate(all="ignore"):
         try:
-            parts = node.op.pull(
-                as_numpy(node.grad),
+            parts: list[Any] = node.op.pull(
+                as_numpy(upstream),
                 as_numpy(node.data),
-                [as_numpy(u.data) for u in inputs],
+                [as_numpy(u.data) for u in node.inputs],
                 node.params,
-                [u.requires_grad for u in inputs],
+                [u.requires_grad for u in node.inputs],
             )
         except EngineError:
             raise
-        except Exception as error:  # a plugin's rule may raise anything
+        except Exception as error:
             name = type(error).__name__
             raise OpError(f"the backward of {node.op.name} failed: {name}: {error}") from error
-    for u, part in zip(inputs, parts, strict=True):
-        if part is not None:
-            u.grad = tidy(u.grad + part)
+    return parts
 
 
 def push_of(op: Op, value: type) -> Callable[..., Any]:
     """The function that applies `op` to Values (class `value`) and plain numbers."""
     general = _general_push(op, value)
-    if op.formula is None or op.params:
+    if op.formula is None or op.params or len(op.input_names) > PRINTED:
         return general
     return _float_push(op, value, general)
 

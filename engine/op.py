@@ -13,7 +13,6 @@ import functools
 import hashlib
 import inspect
 import sys
-import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +22,7 @@ import numpy as np
 
 from engine.domain import Domain, real
 from engine.errors import InputError, OpError
+from engine.fingerprint import fingerprint
 from engine.formula import Formula
 from engine.symbol import Symbol, Untraceable
 
@@ -92,6 +92,12 @@ class Op:
             raise OpError(f"the backward of {self.name} is stated twice")
         self.rules = rule
         return rule
+
+    @functools.cached_property
+    def blind(self) -> frozenset[int]:
+        """The places of inputs that can have no gradient."""
+        places = range(len(self.input_names))
+        return frozenset(place for place in places if not self.differentiates(place))
 
     def differentiates(self, place: int) -> bool:
         """Whether the input at `place` can have a gradient at all."""
@@ -208,7 +214,7 @@ class Op:
         else:
             rules = self.rules if isinstance(self.rules, tuple) else (self.rules,)
             for rule in (self.forward, *rules):
-                word.update(_code_of(rule))
+                word.update(fingerprint(rule))
         return word.hexdigest()
 
 
@@ -311,19 +317,3 @@ def _by_place(rule: Rule, count: int, params: Mapping[str, Any]) -> Rule:
 
 def _zero(*args: Symbol) -> float:
     return 0.0
-
-
-def _code_of(rule: Any) -> bytes:
-    """What a rule does, as bytes: its bytecode with the constants, enclosed numbers and global
-    numbers that it uses, and that of functions inside it; of a function written in C, its name."""
-    code = rule if isinstance(rule, types.CodeType) else getattr(rule, "__code__", None)
-    if code is None:
-        name = getattr(rule, "__qualname__", type(rule).__qualname__)
-        return f"{getattr(rule, '__module__', '')}.{name}".encode()
-    used = list(code.co_consts)
-    if isinstance(rule, types.FunctionType):
-        used += [cell.cell_contents for cell in rule.__closure__ or ()]
-        used += [rule.__globals__.get(name) for name in code.co_names]
-    plain = [x for x in used if isinstance(x, (bool, int, float, str, tuple))]
-    inner = [_code_of(x) for x in code.co_consts if isinstance(x, types.CodeType)]
-    return b"".join([code.co_code, repr((plain, code.co_names)).encode(), *inner])

@@ -330,8 +330,9 @@ def _check_size(equation: Equation, args: Sequence[Value], limit: int) -> None:
         if "shape" in equation.params:
             size = math.prod(equation.params["shape"])
         elif equation.op.name == "matmul" and all(shapes):
-            rows, columns = shapes[0][:-1], shapes[1][:-2] + shapes[1][-1:] * (len(shapes[1]) > 1)
-            size = math.prod(rows) * math.prod(columns)
+            stacked = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
+            rows, columns = shapes[0][-2:-1], shapes[1][-1:] if len(shapes[1]) > 1 else ()
+            size = math.prod((*stacked, *rows, *columns))
         elif equation.op.elementwise:
             size = math.prod(np.broadcast_shapes(*shapes))
         else:

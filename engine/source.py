@@ -89,6 +89,9 @@ class Source:
         column = offset - (before.rfind("\n") + 1)
         return Position(before.count("\n") + 1, column + 1 + self._indent, length)
 
+    def _without_comments(self) -> str:
+        return _COMMENTS.sub(lambda comment: " " * len(comment[0]), self.text)
+
     def _refuse_odd_characters(self) -> None:
         for offset, character in enumerate(self.text):
             if "\ud800" <= character <= "\udfff" or (character < " " and character not in "\n\t"):
@@ -100,7 +103,7 @@ class Source:
                 )
 
     def _refuse_deep_nesting(self) -> None:
-        text = _COMMENTS.sub(lambda comment: " " * len(comment[0]), self.text)
+        text = self._without_comments()
         depth = 0
         for offset, character in enumerate(text):
             depth += (character in "([{") - (character in ")]}")
@@ -112,7 +115,7 @@ class Source:
 
     def _refuse_joined_keywords(self) -> None:
         """`1if x` is no expression of ours, and Python warns of it on the terminal."""
-        joined = _NUMBER_THEN_KEYWORD.search(self.text)
+        joined = _NUMBER_THEN_KEYWORD.search(self._without_comments())
         if joined:
             raise ExpressionError(
                 f"no blank stands between {joined[1]} and {joined[2]}",

@@ -15,8 +15,15 @@ from itertools import pairwise
 UNIT = 2.0**-53
 """Half the distance from 1 to the next float64."""
 
-LEVELS = 22
-"""Steps tried on each side, each a quarter of the one before."""
+FINEST = 2.0**-50
+"""The smallest step, as a share of the input."""
+
+LEVELS = 60
+"""Steps tried on each side at most, each a quarter of the one before."""
+
+UNEXPLAINED = 16.0
+"""A change over the smallest steps that a slope leaves open by more than so many times the noise
+says that the slope is none: the larger steps were blind to what goes on nearby."""
 
 DISJOINT = 10.0
 """One-sided slopes that differ by more than so many times their bounds are two slopes."""
@@ -47,9 +54,7 @@ class Slope:
 def slope(function: Callable[[float], float], x: float, noise: float) -> Slope:
     """The slope of `function` at `x`, where its values carry an error of about `noise`."""
     value = function(x)
-    steps = [max(1.0, abs(x)) * 0.25**level for level in range(1, LEVELS + 1)]
-    steps = [(x + h) - x for h in steps]  # the step really taken
-    steps = [h for h in steps if h > 0 and (x - h) != x]
+    steps = _steps(x)
     right = [(function(x + h) - value) / h for h in steps]
     left = [(value - function(x - h)) / h for h in steps]
     central = [(after + before) / 2 for after, before in zip(right, left, strict=True)]
@@ -62,9 +67,32 @@ def slope(function: Callable[[float], float], x: float, noise: float) -> Slope:
     if _never_finite(left) or _never_finite(right):
         return Slope("edge", both, found_left, found_right)
     gap = abs(found_right.slope - found_left.slope)
-    if gap > DISJOINT * (found_right.bound + found_left.bound):
-        return Slope("kink", both, found_left, found_right)
-    return Slope("smooth", _narrowest(both, found_left, found_right), found_left, found_right)
+    kink = gap > DISJOINT * (found_right.bound + found_left.bound)
+    both = _narrowest(both, found_left, found_right)
+    after, before = (found_right, found_left) if kink else (both, both)
+    if not _explains(after, right, steps, noise) or not _explains(before, left, steps, noise):
+        return Slope("smooth", Estimate(math.nan, math.inf), found_left, found_right)
+    return Slope("kink" if kink else "smooth", both, found_left, found_right)
+
+
+def _steps(x: float) -> list[float]:
+    """From a quarter of the size of `x`, or of 1, down to the last digits of `x`."""
+    largest = max(1.0, abs(x))
+    finest = FINEST * (abs(x) or 2.0**-6)
+    wanted = [largest * 0.25**level for level in range(1, LEVELS + 1)]
+    taken = [(x + h) - x for h in wanted if h >= finest]
+    return [h for h in taken if h > 0 and (x - h) != x]
+
+
+def _explains(
+    estimate: Estimate, sequence: Sequence[float], steps: Sequence[float], noise: float
+) -> bool:
+    """Whether the values next to `x` lie where the slope says, but for noise."""
+    open_gaps = (
+        abs(difference - estimate.slope) * h <= UNEXPLAINED * noise + estimate.bound * h
+        for difference, h in zip(sequence[-3:], steps[-3:], strict=True)
+    )
+    return all(open_gaps)
 
 
 def _best(

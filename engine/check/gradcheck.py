@@ -12,8 +12,12 @@ from engine.check.differences import UNIT, slope
 from engine.check.verdict import Component, Report, Verdict, judge, overall, relative_tolerance
 from engine.errors import InputError
 from engine.limits import Limits
+from engine.methods import gradients_of
 from engine.names import nearest
 from engine.program import Equation, Evaluation, Program
+
+ARRAY = 9
+"""How many scalar nodes' work an array node costs more, whatever its size."""
 
 
 def check(
@@ -101,15 +105,10 @@ def path_scales(program: Program, point: Mapping[str, Any]) -> list[Any]:
     scales: list[Any] = [0.0] * len(values)
     scales[program.place] = np.ones(values[program.place].shape)
     for place in reversed(range(len(values))):
-        node = program.nodes[place]
-        if not isinstance(node, Equation):
+        node, value = program.nodes[place], values[place]
+        if not isinstance(node, Equation) or not value.requires_grad:
             continue
-        inputs = [np.asarray(values[i].data)[()] for i in node.args]
-        wanted = [node.op.differentiates(i) for i in range(len(inputs))]
-        upstream = np.broadcast_to(scales[place], values[place].shape)
-        output = np.asarray(values[place].data)[()]
-        with np.errstate(all="ignore"):
-            parts = node.op.pull(upstream, output, inputs, node.params, wanted)
+        parts = gradients_of(value, np.broadcast_to(scales[place], value.shape)[()])
         for arg, part in zip(node.args, parts, strict=True):
             if part is not None:
                 scales[arg] = scales[arg] + np.abs(np.nan_to_num(part))
@@ -165,8 +164,16 @@ def _claims(
 def _require_affordable(claims: Mapping[str, Any], evaluation: Evaluation, limits: Limits) -> None:
     """Each judged number costs some fifty evaluations of the whole program."""
     count = sum(int(np.size(claim)) for claim in claims.values())
-    numbers = sum(int(np.size(node.value)) for node in evaluation.nodes)
-    work = count * (len(evaluation.nodes) + numbers // 50)
+    if not count:
+        raise InputError(
+            "there is not one number to check",
+            code="no_inputs",
+            pointer="/claimed",
+            hint="give an input that holds numbers",
+        )
+    arrays = [np.size(node.value) for node in evaluation.nodes if np.ndim(node.value)]
+    nodes = len(evaluation.nodes) + ARRAY * len(arrays) + sum(arrays) // 50
+    work = count * nodes
     if work > limits.check_work:
         affordable = max(1, limits.check_work * count // work)
         raise InputError(

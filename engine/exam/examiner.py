@@ -69,11 +69,20 @@ def examine(op: Op) -> Certificate:
 
 
 def _tried(op: Op) -> list[Params]:
-    """Parameters to try an elementwise op with. A default of 1 would hide a forgotten factor, so
-    floats are also tried at three quarters."""
+    """Parameters to try an elementwise op with. One value alone could hide that the backward
+    forgets the parameter, so each is also tried as another."""
     tried: list[Params] = [{**op.params, **trial.params} for trial in op.trials or [Trial()]]
-    floats = {name: 0.75 * v for name, v in tried[0].items() if isinstance(v, float) and v}
-    return [*tried, {**tried[0], **floats}] if floats else tried
+    others = {name: _other(value) for name, value in tried[0].items()}
+    return [*tried, others] if others != tried[0] and not op.trials else tried
+
+
+def _other(value: Any) -> Any:
+    """Another value of the same kind, near enough to be one that the op takes."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    return 0.75 * value if isinstance(value, float) else value
 
 
 class _Examiner:

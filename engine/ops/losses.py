@@ -97,7 +97,18 @@ def _one_hot(prediction, target):
     return np.asarray(target)[..., np.newaxis] == np.arange(np.shape(prediction)[-1])
 
 
+def _classes(prediction, target):
+    """`target`, or ValueError where it does not name one class for each row."""
+    if np.shape(target) != np.shape(prediction)[:-1]:
+        raise ValueError("the target is one class for each row of the prediction")
+    known = np.shape(prediction)[-1]
+    if not np.all((target >= 0) & (target < known) & (np.floor(target) == target)):
+        raise ValueError(f"the classes are the whole numbers from 0 to {known - 1}")
+    return target
+
+
 def _surprise(prediction, target):
+    target = _classes(prediction, target)
     right = np.sum(np.where(_one_hot(prediction, target), prediction, 0.0), axis=-1)
     return np.mean(logsumexp(prediction) - right)
 

@@ -10,7 +10,7 @@ from engine.extend import Op, Trial, op
 def _spread(g, x, axis, keepdims):
     """`g`, one number for each slice of `x` along `axis`, over the whole slice again."""
     shape = np.shape(x)
-    if axis is not None and not keepdims:
+    if shape and axis is not None and not keepdims:
         axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
         g = np.reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
     return np.broadcast_to(g, shape)

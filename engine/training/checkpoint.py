@@ -46,7 +46,9 @@ class Checkpoint:
                 arrays = {name: stored[name] for name in stored.files}
             owner, next_step, diverged = arrays.pop("about").tolist()
             checkpoint = cls(owner, int(next_step), diverged == "1", arrays)
-        except (BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
+        except (
+            BadZipFile, OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError
+        ) as error:  # fmt: skip
             raise InputError("these bytes are no checkpoint", code="bad_checkpoint") from error
         if owner != identity:
             raise InputError(

@@ -86,6 +86,30 @@ def test_edge_of_domain_is_not_differentiable():
     assert all(map(math.isnan, report.components[0].slopes))
 
 
+@pytest.mark.parametrize(
+    ("source", "x", "slope"),
+    [
+        ("1 / x", 1e-13, -1e26),
+        ("log(x)", 1e-15, 1e15),
+        ("sqrt(x)", 1e-15, 0.5 * 1e-15**-0.5),
+        ("relu(x)", 1e-13, 1.0),
+    ],
+)
+def test_tiny_input_is_judged_at_its_own_size(source, x, slope):
+    assert check(parse(source), {"x": x}, {"x": slope}).verdict == "pass"
+    assert check(parse(source), {"x": x}, {"x": 0}).verdict == "fail"
+
+
+@pytest.mark.parametrize(("source", "x"), [("sin(exp(x))", 30), ("sin(10000000000000 * x)", 1)])
+def test_wild_function_is_inconclusive(source, x):
+    assert check(parse(source), {"x": x}).verdict == "inconclusive"
+
+
+def test_empty_array_is_nothing_to_check():
+    with pytest.raises(InputError, match="not one number"):
+        check(parse("sum(x)"), {"x": []})
+
+
 def test_vertical_tangent_accuses_nobody():
     report = check(parse("max(x, 0) ** 0.5 - max(-x, 0) ** 0.5"), {"x": 0}, {"x": math.inf})
     assert report.verdict in ("inconclusive", "not_differentiable")

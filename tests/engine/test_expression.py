@@ -62,6 +62,7 @@ def test_pasted_notebook_code_works():
         ("x = [1, 2, 3, 4]; sum(reshape(x, [2, 2])[1])", 7.0),
         ("x = 5 # the start\n(x +\n  1)", 6.0),
         ("x = 1_000; x", 1000.0),
+        ("x = 2  # about 3in wide\nx", 2.0),
     ],
 )
 def test_expression_has_this_value(source, value):
@@ -111,6 +112,11 @@ def test_identifiers_are_compared_as_written():
         ("tanh * 2", "op_without_call", (1, 1, 4), "tanh("),
         ("sum(x, axes=1)", "unknown_parameter", (1, 13, 1), "axis"),
         ("sum(x, axis=y)", "argument", (1, 13, 1), None),
+        ("sum(x, 0, axis=0)", "unknown_parameter", (1, 16, 1), "once"),
+        ("reshape(x, (2, (3,)))", "argument", (1, 16, 4), None),
+        ("(a + b)^2", "caret", (1, 8, 1), "**"),
+        ("e^x + 1", "caret", (1, 2, 1), "exp("),
+        ("x.array(3) * x", "unknown_op", (1, 1, 7), None),
         ("x[y]", "argument", (1, 3, 1), "x[0]"),
         ("x[0:1]", "argument", (1, 3, 3), "x[0]"),
         ("[[1, 2], [3]]", "argument", (1, 1, 13), "row"),

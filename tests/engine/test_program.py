@@ -70,6 +70,26 @@ def test_nodes_carry_value_gradient_and_position():
     assert (node.position.line, node.position.column, node.position.length) == (1, 5, 17)
 
 
+def test_condition_takes_no_gradient():
+    found = parse("where(sqrt(x), a, b)").evaluate({"x": 0, "a": 1, "b": 2})
+    assert found.gradients == {"x": 0.0, "a": 0.0, "b": 1.0}
+    arrays = parse("sum(where(x @ w, a, b))").evaluate(
+        {"x": [[1, 0]], "w": [0, 1], "a": [5], "b": [6]}
+    )
+    assert arrays.gradients["b"].tolist() == [1.0]
+    assert arrays.gradients["x"].tolist() == [[0.0, 0.0]]
+
+
+def test_scalar_is_reduced_along_an_axis():
+    found = parse("sum(x, axis=0) + logsumexp(x)").evaluate({"x": 3})
+    assert found.gradients == {"x": 2.0}
+
+
+def test_stacked_matrices_are_multiplied():
+    source = "sum(reshape(x, [50, 2, 3]) @ reshape(y, [50, 3, 4]))"
+    assert parse(source).evaluate({"x": [1.0] * 300, "y": [1.0] * 600}).value == 1200.0
+
+
 def test_unused_input_has_gradient_zero():
     assert parse("a = 2; b = 3; c = a * 2").evaluate().gradients == {"a": 2.0, "b": 0.0}
 
@@ -101,6 +121,9 @@ def test_array_gradient_has_shape_of_input():
         ("x * 2", {"x": [1, 2]}, "output_not_scalar", None),
         ("sum(x @ y)", {"x": [1, 2], "y": [1, 2, 3]}, "wrong_shape", None),
         ("sum(x + y)", {"x": [1, 2], "y": [1, 2, 3]}, "wrong_shape", None),
+        ("softmax_cross_entropy(p, 1)", {"p": [[1, 2], [3, 4]]}, "wrong_shape", None),
+        ("softmax_cross_entropy(p, [0, 2])", {"p": [[1, 2], [3, 4]]}, "wrong_shape", None),
+        ("softmax_cross_entropy(p, [0, 0.5])", {"p": [[1, 2], [3, 4]]}, "wrong_shape", None),
         ("x[5]", {"x": [1, 2]}, "wrong_shape", None),
         ("sum(x, axis=3)", {"x": [1, 2]}, "wrong_shape", None),
         ("sum(reshape(x, shape=2.5))", {"x": [1, 2]}, "wrong_shape", None),

@@ -17,7 +17,17 @@ import numpy as np
 
 from engine.builder import ProgramBuilder
 from engine.errors import ExpressionError, Position
-from engine.grammar import BINARY, MODULES, NUMBERS, REFUSED, SILENT_CALLS, SYNONYMS, WRAPPERS
+from engine.grammar import (
+    BINARY,
+    CASTS,
+    MODULES,
+    NUMBERS,
+    REFUSED,
+    SILENT_ATTRIBUTES,
+    SILENT_CALLS,
+    SYNONYMS,
+    WRAPPERS,
+)  # fmt: skip
 from engine.limits import Limits
 from engine.names import nearest
 from engine.op import REQUIRED, Op
@@ -78,7 +88,9 @@ class _Reader:
     def statement(self, node: ast.stmt) -> int | None:
         """The node that a statement gives a value, or None where it gives none."""
         match node:
-            case ast.Assign(targets=[ast.Attribute(attr="label")], value=ast.Constant()):
+            case ast.Assign(targets=[ast.Attribute(attr=name)], value=ast.Constant()) if (
+                name in SILENT_ATTRIBUTES
+            ):
                 return None
             case ast.Assign(targets=targets, value=value):
                 bare = self.bare(value)
@@ -118,6 +130,10 @@ class _Reader:
         """The number or array of numbers that `node` spells out, or None."""
         match node:
             case ast.Call(func=function, args=[inner]) if self.wraps(function):
+                return self.bare(inner)
+            case ast.Call(func=ast.Attribute(attr=name, value=inner), args=[], keywords=[]) if (
+                name in CASTS
+            ):
                 return self.bare(inner)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as inner):
                 return -self.number(inner)
@@ -243,6 +259,8 @@ class _Reader:
             raise self.error(node, "missing_operator", "this is not a function", hint)
         if self.wraps(function):
             return self.wrapped(node, depth)
+        if isinstance(function, ast.Attribute) and fluent and name in CASTS and not node.args:
+            return self.expression(function.value, depth + 1)
         op = self.op(name, function)
         args: list[ast.expr] = list(node.args)
         if fluent and isinstance(function, ast.Attribute):
@@ -274,7 +292,7 @@ class _Reader:
                 node,
                 "unknown_op",
                 f"there is no operation {name}",
-                f"write {meant}(…)" if meant else "GET /ops or `nudge ops` lists what there is",
+                f"write {meant}(…)" if meant else "/api/v1/ops and `nudge ops` list what there is",
             )
         return known
 

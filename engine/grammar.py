@@ -43,7 +43,13 @@ MODULES = frozenset({"math", "np", "numpy", "torch", "nn", "F", "jnp"})
 WRAPPERS = frozenset({"Value", "tensor", "Tensor", "array", "asarray", "float"})
 """Calls that mean their argument: Value(2.0) is 2.0."""
 
-SILENT_CALLS = frozenset({"backward", "zero_grad", "draw_dot", "print"})
+CASTS = frozenset({"double", "float"})
+"""Methods without arguments that mean what they are called on: all numbers here are float64."""
+
+SILENT_ATTRIBUTES = frozenset({"label", "grad", "requires_grad"})
+"""What a notebook sets on a Value and Nudge keeps by itself: `o.grad = 1.0` is passed over."""
+
+SILENT_CALLS = frozenset({"_backward", "backward", "zero_grad", "draw_dot", "print"})
 """Calls of a notebook that stand alone on a line and are passed over: Nudge does this itself."""
 
 SYNONYMS = {"ln": "log", "arctan": "atan", "maximum": "max", "minimum": "min", "power": "pow",

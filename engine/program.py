@@ -303,6 +303,8 @@ def _missing(missing: Sequence[Input]) -> InputError:
     first = missing[0]
     names = ", ".join(node.name for node in missing)
     hint = f'give it beside the source, or write "{first.name} = 1" as the first line'
+    if first.name in ("pi", "π"):
+        hint = f"write math.pi, or give {first.name} a value"
     if first.name == "e":
         hint = "write exp(x) for Euler's number to a power, or give e a value"
     return InputError(

@@ -91,7 +91,7 @@ def builtins() -> Vocabulary:
 
 
 def load(
-    package: str | None = "plugins", folder: Path | None = None, entry_points: bool = True
+    package: str | None = "plugins", folder: Path | str | None = None, entry_points: bool = True
 ) -> Vocabulary:
     """The built-in ops and those of all plugins: the modules of `package`, the files of `folder`,
     and the entry points of group `nudge`, in this order.
@@ -100,7 +100,7 @@ def load(
     """
     found = itertools.chain(
         in_package(package) if package else (),
-        in_folder(folder) if folder else (),
+        in_folder(Path(folder)) if folder else (),
         in_entry_points() if entry_points else (),
     )
     known = builtins().ops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from flask import Flask
@@ -17,6 +18,8 @@ from service.config import Settings
 from service.context import Context
 from service.db import Database
 from service.pages import blueprint as pages
+
+log = logging.getLogger("nudge.plugins")
 
 
 class StrictJson(DefaultJSONProvider):
@@ -54,6 +57,9 @@ def create_app(
         clock=clock or utc_now,
         queue=Carrier(settings.data_dir),
     )
+    for plugin in app.extensions["nudge"].vocabulary.plugins:
+        if not plugin.ok:
+            log.warning("plugin %s is left out: %s", plugin.name, plugin.reason)
     door.install(app)
     api = ProblemApi(app)
     for resource in RESOURCES:

@@ -32,6 +32,10 @@ AMPLIFIED = 4.0
 """How much extrapolation can enlarge the noise of the differences that it combines."""
 
 
+DROWNED = 0.01
+"""Noise above this share of all that the function ever moves says that nothing can be seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A slope and a bound on its error; both nan where the differences do not settle."""
@@ -69,6 +73,8 @@ def slope(function: Callable[[float], float], x: float, noise: float) -> Slope:
     gap = abs(found_right.slope - found_left.slope)
     kink = gap > DISJOINT * (found_right.bound + found_left.bound)
     both = _narrowest(both, found_left, found_right)
+    if noise > DROWNED * max(abs(d) * h for d, h in zip([*right, *left], steps * 2, strict=True)):
+        return Slope("smooth", Estimate(math.nan, math.inf), found_left, found_right)
     after, before = (found_right, found_left) if kink else (both, both)
     if not _explains(after, right, steps, noise) or not _explains(before, left, steps, noise):
         return Slope("smooth", Estimate(math.nan, math.inf), found_left, found_right)

@@ -69,6 +69,13 @@ def test_expression_has_this_value(source, value):
     assert parse(source).evaluate().value == pytest.approx(value, rel=1e-15)
 
 
+def test_lecture_torch_cell_works():
+    source = "x1 = torch.Tensor([2.0]).double(); x1.requires_grad = True\no = torch.tanh(x1 * 0.5)"
+    program = parse(source + "\no.grad = 1.0\no._backward()")
+    assert [node.name for node in program.inputs] == ["x1"]
+    assert program.evaluate().value == pytest.approx(np.tanh(1.0))
+
+
 def test_number_first_assigned_is_input():
     program = parse("a = 2\nb = a * 3\na = 4\nc = a * b")
     assert [(i.name, i.default) for i in program.inputs] == [("a", 2.0)]

@@ -5,7 +5,18 @@ Numbers in, numbers out: no clock, no dice but a given seed, no network, no stor
 
 from __future__ import annotations
 
-from engine.check import Component, Report, Verdict, check
+from engine.autopsy import autopsy
+from engine.check import (
+    Component,
+    Diagnosis,
+    Report,
+    RuleReport,
+    Verdict,
+    check,
+    check_function,
+    check_rule,
+    sweep,
+)
 from engine.errors import ConfigError, EngineError, ExpressionError, InputError, OpError, Position
 from engine.expression import parse
 from engine.higher_order import gradients
@@ -13,13 +24,15 @@ from engine.limits import Limits
 from engine.op import Op
 from engine.program import Equation, Evaluation, Node, Program
 from engine.registry import PluginStatus, Vocabulary
-from engine.training import Block, TrainConfig, steps, train
+from engine.steps import Steps, backpropagation, replay
+from engine.training import Block, TrainConfig, train
 from engine.value import Value
 
 __all__ = [
     "Block",
     "Component",
     "ConfigError",
+    "Diagnosis",
     "EngineError",
     "Equation",
     "Evaluation",
@@ -33,13 +46,20 @@ __all__ = [
     "Position",
     "Program",
     "Report",
+    "RuleReport",
+    "Steps",
     "TrainConfig",
     "Value",
     "Verdict",
     "Vocabulary",
+    "autopsy",
+    "backpropagation",
     "check",
+    "check_function",
+    "check_rule",
     "gradients",
     "parse",
-    "steps",
+    "replay",
+    "sweep",
     "train",
 ]

@@ -119,13 +119,13 @@ class Op:
         Works on arrays, and on Values (the result is then differentiable again).
         Raises OpError where a rule returns another count or shape than it should.
         """
-        grads = self._run_rules(g, y, inputs, params, wanted)
+        grads = self.run_rules(g, y, inputs, params, wanted)
         return [
             None if d is None else self._fit(d, np.shape(x), place)
             for place, (d, x) in enumerate(zip(grads, inputs, strict=True))
         ]
 
-    def _run_rules(
+    def run_rules(
         self,
         g: Any,
         y: Any,
@@ -133,6 +133,7 @@ class Op:
         params: Mapping[str, Any],
         wanted: Sequence[bool],
     ) -> list[Any]:
+        """As pull(), with broadcasting not undone yet: what the rules themselves give."""
         if self.rules is None:
             raise OpError(f"{self.name} has no backward: state it with @{self.name}.backward")
         if isinstance(self.rules, tuple):

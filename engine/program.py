@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,12 @@ class Program:
         """Backpropagation written out: what each equation adds to the gradients of its inputs."""
         lines = [f"{self.output}.grad = 1"]
         for equation in reversed(self.equations):
-            lines += [f"{line}    # equation {equation.number}" for line in self._pulls(equation)]
+            note = f"    # equation {equation.number}"
+            lines += [f"{line}{note}" for line in self.backward_lines(equation)]
         return "\n".join(lines)
 
-    def _pulls(self, equation: Equation) -> Iterator[str]:
+    def backward_lines(self, equation: Equation) -> Iterator[str]:
+        """What the backward pass of one equation adds to the gradients of its inputs."""
         op, g = equation.op, f"{equation.name}.grad"
         if op.backward_formula is not None and not op.params:
             nodes = [self.nodes[i] for i in equation.args]
@@ -231,17 +234,28 @@ class Program:
         gradients = {n.name: n.gradient for n in nodes if n.op == "input"}
         return Evaluation(output.data, gradients, nodes, offender, reason)
 
-    def value_at(self, point: Mapping[str, Any]) -> float:
-        """The output alone, at a complete `point` (see `point()`): the plain float64 forward."""
-        output = self.run(point, requires_grad=False)[self.place]
+    def value_at(
+        self, point: Mapping[str, Any], held: Mapping[int, Any] = MappingProxyType({})
+    ) -> float:
+        """The output alone, at a complete `point` (see `point()`): the plain float64 forward.
+        What is `held`, by its place among the nodes, is not computed."""
+        output = self.run(point, requires_grad=False, held=held)[self.place]
         return float(np.reshape(output.data, ()))
 
-    def run(self, point: Mapping[str, Any], requires_grad: bool = True) -> list[Value]:
-        """The Value of every node at a complete `point` (see `point()`)."""
+    def run(
+        self,
+        point: Mapping[str, Any],
+        requires_grad: bool = True,
+        held: Mapping[int, Any] = MappingProxyType({}),
+    ) -> list[Value]:
+        """The Value of every node at a complete `point` (see `point()`). What is `held`, by its
+        place, is not computed but taken as a leaf of the graph."""
         values: list[Value] = []
         left = self.limits.numbers
-        for node in self.nodes:
-            if isinstance(node, Input):
+        for place, node in enumerate(self.nodes):
+            if place in held:
+                values.append(Value(held[place], node.name, requires_grad))
+            elif isinstance(node, Input):
                 values.append(Value(point[node.name], node.name, requires_grad))
             elif isinstance(node, Constant):
                 values.append(Value.constant(node.value))

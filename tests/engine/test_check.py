@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from engine import InputError, Verdict, check, parse
-from engine.check.differences import slope
 from engine.ops import OPS
 from tests.cases import gradients
 
@@ -83,7 +82,9 @@ def test_kink_nearby_does_not_disturb():
 def test_edge_of_domain_is_not_differentiable():
     report = check(parse("sqrt(x)"), {"x": 0}, {"x": 1})
     assert report.verdict == "not_differentiable"
-    assert all(map(math.isnan, report.components[0].slopes))
+    left, right = report.components[0].slopes
+    assert math.isnan(left)
+    assert right == math.inf
 
 
 @pytest.mark.parametrize(
@@ -103,8 +104,11 @@ def test_tiny_input_is_judged_at_its_own_size(source, x, slope):
 @pytest.mark.parametrize(
     ("source", "x"), [("sin(exp(x))", 30), ("sin(x)", 1e16), ("sin(10000000000000 * x)", 1)]
 )
-def test_wild_function_is_inconclusive(source, x):
-    assert check(parse(source), {"x": x}).verdict == "inconclusive"
+def test_wild_function_needs_its_formula(source, x):
+    program = parse(source)
+    assert check(program, {"x": x}, tolerance="strict").verdict in ("pass", "rounding")
+    assert check(program, {"x": x}, {"x": 1}).verdict == "fail"
+    assert check(program, {"x": x}, method="blackbox").verdict == "inconclusive"
 
 
 def test_empty_array_is_nothing_to_check():
@@ -179,17 +183,6 @@ def test_same_check_gives_same_report():
         return check(parse("sin(x) * exp(y)"), {"x": 0.3, "y": -2}, {"x": 0.1})
 
     assert once() == once()
-
-
-def test_error_bound_holds_on_known_slopes():
-    for x in (-3.0, -0.1, 0.0, 1e-8, 0.7, 40.0):
-        for f, d in [
-            (math.sin, math.cos),
-            (math.atan, lambda x: 1 / (1 + x * x)),
-            (math.tanh, lambda x: 1 - math.tanh(x) ** 2),
-        ]:
-            found = slope(f, x, noise=2.0**-52 * (abs(f(x)) + abs(x * d(x))))
-            assert abs(found.both.slope - d(x)) <= found.both.bound
 
 
 def test_adversarial_claims_are_judged_honestly():

@@ -1,0 +1,1 @@
+"""Measurements of Nudge beside its peers, each run from the root of the checkout by ./run bench."""

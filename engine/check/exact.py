@@ -1,0 +1,53 @@
+"""Slopes of a known expression, from its forward alone, with as many digits as they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flint import arb
+
+from engine.balls import run
+from engine.check.array_tape import ArrayTape
+from engine.check.extrapolation import slope_of
+from engine.check.slopes import Slope
+from engine.check.tape import BallTape
+from engine.formula import Formula
+from engine.program import Program
+
+StandIn = Callable[[int], Callable[..., Any]]
+"""From the place of an equation whose op has no formula to a function of balls in its stead."""
+
+
+class Exact:
+    """The slopes of the output of `program` at the point where its nodes have `values` (float64,
+    all finite). Inputs, constants and values are taken as exact; every operation is carried out
+    on balls by its forward formula."""
+
+    def __init__(
+        self,
+        program: Program,
+        values: Sequence[Any],
+        stand_in: StandIn,
+    ) -> None:
+        scalar = all(value.__class__ is float for value in values)
+        tape = BallTape if scalar else ArrayTape
+        self._tape = tape(program, values, stand_in)
+        self._values = values
+
+    def slope(self, place: int, index: tuple[int, ...] | None = None) -> Slope:
+        """With respect to the node at `place`, or to its entry at `index`."""
+        x = self._values[place] if index is None else self._values[place][index]
+        return slope_of(self._tape.moved(place, index), float(x))
+
+
+def formula_slope(formula: Formula, inputs: Sequence[float], place: int) -> Slope:
+    """The slope of the first result of `formula` with respect to its input at `place`."""
+
+    def function(step: Any) -> Any:
+        balls = [arb(float(x)) for x in inputs]
+        if step is not None:
+            balls[place] = balls[place] + step
+        return run(formula, balls)[0]
+
+    return slope_of(function, float(inputs[place]))

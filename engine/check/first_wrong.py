@@ -1,0 +1,106 @@
+"""Where claimed gradients, intermediate ones among them, first part from the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.check.diagnosis.evidence import Evidence
+from engine.check.diagnosis.found import number
+from engine.check.linear import Linear
+from engine.check.report import Component, FirstWrong
+from engine.check.verdict import Verdict
+from engine.program import Equation
+
+FOLLOWS = 1e-3
+"""How closely, relatively, a claim has to follow from those before it."""
+
+
+def trace_back(
+    linear: Linear, components: Sequence[Component]
+) -> tuple[FirstWrong | None, tuple[Component, ...]]:
+    """The first claim, going backward from the output, that neither is true nor follows from the
+    claims before it; and the components, with those marked that are wrong only because they follow.
+
+    Tells nothing where no intermediate result is claimed, or where none is wrong.
+    """
+    claimed = {c.input: c for c in components}
+    equations = {node.name for node in linear.program.equations}
+    if not claimed.keys() & equations:
+        return None, tuple(components)
+    expected = _expected(linear, claimed)
+    follow: list[tuple[str, int]] = []
+    own: list[tuple[str, int]] = []
+    for place in reversed(range(len(linear.values))):
+        name = linear.program.nodes[place].name
+        component = claimed.get(name)
+        if component is None or component.verdict is not Verdict.FAIL:
+            continue
+        gap = abs(component.claim - expected[place])
+        near = gap <= FOLLOWS * abs(expected[place]) + 1e-12 * linear.scales[place]
+        (follow if near else own).append((name, place))
+    marked = tuple(replace(c, follows=c.input in dict(follow)) for c in components)
+    if not own:
+        return None, marked
+    name, place = own[0]
+    wrong = _told(linear, components, name, place, expected[place], follow, own[1:])
+    return wrong, marked
+
+
+def _expected(linear: Linear, claimed: dict[str, Component]) -> list[float]:
+    """The gradient of every node as it follows from the claims nearer to the output."""
+    expected = [0.0] * len(linear.values)
+    taken = [0.0] * len(linear.values)
+    for place in reversed(range(len(linear.values))):
+        if place == linear.program.place:
+            expected[place] = 1.0
+        else:
+            expected[place] = sum(use.derivative * taken[use.user] for use in linear.uses[place])
+        component = claimed.get(linear.program.nodes[place].name)
+        taken[place] = expected[place] if component is None else component.claim
+    return expected
+
+
+def _told(
+    linear: Linear,
+    components: Sequence[Component],
+    name: str,
+    place: int,
+    expected: float,
+    follow: Sequence[tuple[str, int]],
+    others: Sequence[tuple[str, int]],
+) -> FirstWrong:
+    evidence = Evidence(linear, components)
+    uses = linear.uses[place]
+    at = uses[0].user if len({use.user for use in uses}) == 1 else place
+    claim = next(c.claim for c in components if c.input == name)
+    node = linear.program.nodes[at]
+    where = f"at equation {node.number}, {node.text}" if isinstance(node, Equation) else "at inputs"
+    given = _given(linear, components, at)
+    sentence = (
+        f"Going backward from the output, your gradients first part from the truth {where}: from "
+        f"{given} the gradient of {name} comes to {number(expected)}, and you have {number(claim)}."
+    )
+    if follow:
+        names = ", ".join(n for n, _ in follow)
+        sentence += f" What you have for {names} follows from that, and is no new mistake."
+    if others:
+        names = ", ".join(n for n, _ in others)
+        sentence += f" Apart from it there is another slip at {names}."
+    return FirstWrong(
+        place=evidence.place(at, place),
+        name=name,
+        claim=claim,
+        expected=expected,
+        follow=tuple(n for n, _ in follow),
+        others=tuple(n for n, _ in others),
+        explanation=sentence,
+    )
+
+
+def _given(linear: Linear, components: Sequence[Component], at: int) -> str:
+    name = linear.program.nodes[at].name
+    for component in components:
+        if component.input == name:
+            return f"your {number(component.claim)} for {name}"
+    return "what you have up to there"

@@ -1,0 +1,156 @@
+"""A program of scalars, linearised at a point: local derivatives, and what follows from them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from engine.functions import FLOATS
+from engine.methods import TROUBLE, on_arrays
+from engine.op import Op
+from engine.program import Constant, Equation, Program
+
+Local = Callable[..., Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One use of an input or a result: the equation at place `user` takes the node at place `used`
+    as its argument number `argument`; `derivative` is the local derivative there."""
+
+    user: int
+    argument: int
+    used: int
+    derivative: float
+
+
+class Linear:
+    """`values` are the float64 values of the nodes of `program`, all scalars and finite."""
+
+    def __init__(self, program: Program, values: Sequence[float]) -> None:
+        self.program = program
+        self.values = values
+        self.edges: list[Edge] = []
+        self.uses: list[list[Edge]] = [[] for _ in program.nodes]
+        for place, node in enumerate(program.nodes):
+            if not isinstance(node, Equation):
+                continue
+            inputs = [values[arg] for arg in node.args]
+            locals_ = local_derivatives(node.op, values[place], inputs, node.params)
+            for argument, (arg, d) in enumerate(zip(node.args, locals_, strict=True)):
+                if d is not None and not isinstance(program.nodes[arg], Constant):
+                    edge = Edge(place, argument, arg, d)
+                    self.edges.append(edge)
+                    self.uses[arg].append(edge)
+
+    def equation(self, edge: Edge) -> Equation:
+        """The equation that uses the node."""
+        equation = self.program.nodes[edge.user]
+        assert isinstance(equation, Equation)
+        return equation
+
+    @cached_property
+    def adjoints(self) -> list[float]:
+        """The gradient of the output with respect to each node, by plain backpropagation."""
+        return self._back([edge.derivative for edge in self.edges])
+
+    @cached_property
+    def scales(self) -> list[float]:
+        """The sum over all paths to the output of |product of local derivatives|: what the
+        gradient of each node would be if nothing cancelled (Wilkinson 1963)."""
+        return self._back([abs(edge.derivative) for edge in self.edges])
+
+    def after(self, place: int) -> list[tuple[int, Equation]]:
+        """The equations that depend on the node at `place`, with their places, in order."""
+        reached = {place}
+        found = []
+        for i, node in enumerate(self.program.nodes):
+            if isinstance(node, Equation) and i != place and not reached.isdisjoint(node.args):
+                reached.add(i)
+                found.append((i, node))
+        return found
+
+    def values_with(
+        self, place: int, value: float, after: Sequence[tuple[int, Equation]]
+    ) -> list[float]:
+        """The values of all nodes where that at `place` is another one; `after` is after(place)."""
+        values = list(self.values)
+        values[place] = value
+        for i, node in after:
+            values[i] = value_of(node.op, [values[arg] for arg in node.args], node.params)
+        return values
+
+    def through(self, chosen: Callable[[Edge], bool]) -> list[float]:
+        """As `scales`, over those paths alone that lead through a chosen edge, where its own
+        derivative counts as 1: how far an error of size 1 in those derivatives could reach."""
+        marked = [chosen(edge) for edge in self.edges]
+        sizes = [abs(edge.derivative) for edge in self.edges]
+        reached = self._back([1.0 if m else d for m, d in zip(marked, sizes, strict=True)])
+        around = self._back([0.0 if m else d for m, d in zip(marked, sizes, strict=True)])
+        return [a - b for a, b in zip(reached, around, strict=True)]
+
+    def _back(self, derivatives: Sequence[float]) -> list[float]:
+        found = [0.0] * len(self.values)
+        found[self.program.place] = 1.0
+        for edge, derivative in zip(reversed(self.edges), reversed(derivatives), strict=True):
+            found[edge.used] += found[edge.user] * derivative
+        return found
+
+
+def local_derivatives(
+    op: Op, y: float, inputs: Sequence[float], params: Mapping[str, Any] = MappingProxyType({})
+) -> Sequence[float | None]:
+    """What the rules of `op` give for an upstream gradient of 1, one for each input; None where an
+    input has no gradient."""
+    try:
+        if op.backward_formula is not None and not op.params:
+            return _printed(op)(y, *inputs)
+    except TROUBLE:
+        pass
+    wanted = [op.differentiates(i) for i in range(len(inputs))]
+    numbers = [np.float64(x) for x in inputs]
+    with np.errstate(all="ignore"):
+        parts = op.pull(np.float64(1.0), np.float64(y), numbers, params, wanted)
+    return [None if part is None else float(part) for part in parts]
+
+
+def value_of(op: Op, inputs: Sequence[float], params: Mapping[str, Any]) -> float:
+    """The forward of `op` on floats; infinite or nan where it is not defined."""
+    try:
+        if op.formula is not None and not op.params:
+            return float(_printed_forward(op)(*inputs))
+    except TROUBLE:
+        pass
+    return float(on_arrays(op, inputs, dict(params)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _printed_forward(op: Op) -> Callable[..., float]:
+    assert op.formula is not None
+    names = [f"x{i}" for i in range(len(op.input_names))]
+    body, [result] = op.formula.python(names)
+    return _function(f"value of {op.name}", names, [*body, f"return {result}"])
+
+
+@functools.lru_cache(maxsize=4096)
+def _printed(op: Op) -> Local:
+    """The rules of `op` for an upstream gradient of 1, as one function of floats (y, *inputs)."""
+    assert op.backward_formula is not None
+    names = [f"x{i}" for i in range(len(op.input_names))]
+    body, results = op.backward_formula.given({0: 1.0}).python(["g", "y", *names])
+    shown = [r if op.differentiates(i) else "None" for i, r in enumerate(results)]
+    last = f"return {', '.join(shown)},"
+    return _function(f"local derivatives of {op.name}", ["y", *names], [*body, last])
+
+
+def _function(title: str, names: Sequence[str], lines: Sequence[str]) -> Callable[..., Any]:
+    source = "\n".join([f"def function({', '.join(names)}):", *(f"  {line}" for line in lines)])
+    scope: dict[str, Any] = dict(FLOATS)
+    exec(compile(source, f"<{title}>", "exec"), scope)
+    return scope["function"]  # type: ignore[no-any-return]

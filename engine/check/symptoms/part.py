@@ -1,0 +1,98 @@
+"""Claims laid beside slopes, entry by entry, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+NEGLIGIBLE = 1e-9
+"""A slope below this share of the largest of its kind is as good as 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Claims and slopes of one input, or of all inputs in a row, where the slopes are known.
+
+    `claim` and `truth` are flat; `owners` and `positions` say which input and which entry of it
+    each number belongs to; `shapes` are the shapes of the inputs.
+    """
+
+    claim: Any
+    truth: Any
+    owners: Any
+    positions: Any
+    shapes: Mapping[str, tuple[int, ...]]
+    rtol: float
+
+    @property
+    def wrong(self) -> Any:
+        return ~self.agree(self.truth)
+
+    @property
+    def known(self) -> Any:
+        """Where the slope is not 0: only there a factor can be seen."""
+        return np.abs(self.truth) > NEGLIGIBLE * np.max(np.abs(self.truth), initial=0.0)
+
+    def agree(self, predicted: Any) -> Any:
+        """Entry by entry, whether the claim is what was predicted."""
+        room = self.rtol * np.abs(predicted)
+        floor = NEGLIGIBLE * np.max(np.abs(self.truth), initial=0.0)
+        return np.abs(self.claim - predicted) <= room + floor
+
+    def name(self, entry: int) -> str:
+        """The entry as a reader writes it: w[0, 2], or b for a scalar."""
+        owner, shape = list(self.shapes.items())[int(self.owners[entry])]
+        if not shape:
+            return owner
+        index = np.unravel_index(self.positions[entry], shape)
+        return f"{owner}[{', '.join(map(str, index))}]"
+
+    @property
+    def worst(self) -> int:
+        """The wrong entry with the largest slope: the one to show."""
+        return int(np.argmax(np.where(self.wrong, np.abs(self.truth), -1.0)))
+
+    def numbers(self, **more: float) -> dict[str, float]:
+        return {
+            "yours": float(self.claim[self.worst]),
+            "true": float(self.truth[self.worst]),
+            **more,
+        }
+
+    @property
+    def evidence(self) -> str:
+        """The worst entry in words: "6 against 3 at w[0]"."""
+        yours, true = self.claim[self.worst], self.truth[self.worst]
+        return f"{yours:.6g} against {true:.6g} at {self.name(self.worst)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """A mistake that would give these claims, `key` telling apart what has the same code."""
+
+    code: str
+    sentence: str
+    count: int
+    key: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+def part_of(claims: Mapping[str, Any], references: Mapping[str, Any], rtol: float) -> Part:
+    columns = []
+    for owner, name in enumerate(claims):
+        claim, truth = np.ravel(claims[name]), np.ravel(references[name]).astype(float)
+        kept = np.flatnonzero(np.isfinite(truth))
+        columns.append((claim.astype(float)[kept], truth[kept], np.full(kept.size, owner), kept))
+    claim, truth, owners, positions = map(np.concatenate, zip(*columns, strict=True))
+    shapes = {name: np.shape(claims[name]) for name in claims}
+    return Part(claim, truth, owners, positions, shapes, rtol)
+
+
+def listed(words: list[str]) -> str:
+    """ "a", "a and b", "a, b and c", and no more than a handful."""
+    if len(words) > 6:
+        words = [*words[:5], f"{len(words) - 5} more"]
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

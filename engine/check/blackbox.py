@@ -24,16 +24,13 @@ from engine.check.scan import (
     Sequences,
     all_steps,
     differences,
-    end_of_flat,
     extrapolate,
     fast_steps,
-    flat_levels,
-    highest_stair,
-    jitter,
     noises,
     walk,
 )
 from engine.check.slopes import UNKNOWN, Estimate, Slope
+from engine.check.stairs import end_of_flat, flat_levels, highest_stair, jitter
 from engine.check.verdict import Verdict
 
 FAST_SHARE = 0.3

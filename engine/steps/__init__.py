@@ -17,11 +17,12 @@ from engine.steps.records import (
     ForwardStep,
     Reuse,
     Row,
+    Slip,
     Steps,
     Use,
     Visit,
 )
-from engine.steps.slips import SLIPS, Slip
+from engine.steps.slips import SLIPS
 
 __all__ = [
     "MOST_PASSES",

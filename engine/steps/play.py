@@ -13,8 +13,8 @@ from engine.names import nearest
 from engine.program import Constant, Program
 from engine.steps.diamond import smallest_diamond
 from engine.steps.recorder import Recorder
-from engine.steps.records import Difference, Event, Reuse, Steps, Use
-from engine.steps.slips import SLIPS, Slip, in_order
+from engine.steps.records import Difference, Event, Reuse, Slip, Steps, Use
+from engine.steps.slips import SLIPS, in_order
 from engine.steps.tape import Tape
 
 PASSES = 2

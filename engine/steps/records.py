@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.errors import Position
 from engine.program import Node, Program
 
-if TYPE_CHECKING:
-    from engine.steps.slips import Slip
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A slip: what it is called, what its replay teaches, and how backpropagation goes with it.
+
+    `run` takes the recorder and the number of passes. `repeats` tells that it shows in a second
+    pass only; `reorders` that it adds in another order, so that last digits differ without harm.
+    """
+
+    code: str
+    title: str
+    teaches: str
+    run: Callable[[Any, int], None]
+    repeats: bool = False
+    reorders: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from engine.steps.recorder import Recorder
-
-
-@dataclass(frozen=True, slots=True)
-class Slip:
-    """A slip: what it is called, what its replay teaches, and how backpropagation goes with it.
-
-    `run` takes the recorder and the number of passes. `repeats` tells that it shows in a second
-    pass only; `reorders` that it adds in another order, so that last digits differ without harm.
-    """
-
-    code: str
-    title: str
-    teaches: str
-    run: Callable[[Recorder, int], None]
-    repeats: bool = False
-    reorders: bool = False
+from engine.steps.records import Slip
 
 
 def in_order(recorder: Recorder, passes: int = 1) -> None:

@@ -32,7 +32,7 @@ def nudge(monkeypatch, tmp_path):
 
 def test_help_lists_every_command(nudge):
     shown = nudge("--help").output
-    names = ["serve", "worker", "check", "train", "ops", "plugins", "migrate", "version"]
+    names = ["serve", "worker", "check", "rule", "train", "ops", "plugins", "migrate", "version"]
     assert list(cli.nudge.commands) == names
     assert all(f"\n  {name} " in shown for name in names)
 
@@ -59,13 +59,13 @@ def test_check_shows_value_and_gradients(nudge):
     ("words", "code", "said"),
     [
         (["b = a + a", "a=3", "--claim", "a=2"], 0, "PASS"),
-        (["b = a + a", "a=3", "--claim", "a=1"], 1, "you say 1, the slope is 2.0000"),
+        (["b = a + a", "a=3", "--claim", "a=1"], 1, "you say 1, the slope is 2."),
         (["relu(x)", "x=0", "--claim", "x=0.5"], 3, "NOT DIFFERENTIABLE"),
         (["log(x)", "x=0"], 3, "NON FINITE"),
         (["exp(x)", "x=1", "--claim", "x=2.7183"], 0, "PASS"),
         (["exp(x)", "x=1", "--claim", "x=2.7183", "--tolerance", "strict"], 1, "FAIL"),
         (["exp(x)", "x=1", "--claim", "x=2.8", "--tolerance", "0.1"], 0, "PASS"),
-        (["sum(w*w)", "w=[1,2]", "--claim", "w=[2,5]"], 1, "w[1]: you say 5, the slope is 4.0000"),
+        (["sum(w*w)", "w=[1,2]", "--claim", "w=[2,5]"], 1, "w[1]: you say 5, the slope is 4."),
     ],
 )
 def test_check_exit_code_tells_the_verdict(nudge, words, code, said):
@@ -115,6 +115,92 @@ def test_check_speaks_json(nudge):
     assert report["verdict"] == "fail"
     assert report["components"][0]["claim"] == 1.0
     assert report["components"][0]["reference"] == 2.0
+
+
+def test_check_json_is_what_the_api_answers(nudge, client):
+    words = ["e = a*b; L = e*f", "a=2", "b=-3", "f=4", "--claim", "e=4", "--claim", "a=12"]
+    printed = json.loads(nudge("check", "--json", "--sweep", "--method", "exact", *words).stdout)
+    body = {
+        "source": "e = a*b; L = e*f",
+        "at": {"a": 2, "b": -3, "f": 4},
+        "claimed": {"e": 4, "a": 12},
+        "method": "exact",
+        "sweep": True,
+    }
+    answer = client.post("/api/v1/gradchecks", json=body).json
+    assert answer["diagnoses"]
+    stored = {"id", "created_at", "expires_at"}
+    assert printed == {name: x for name, x in answer.items() if name not in stored}
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+def test_wrong_check_is_explained_with_the_place_marked(nudge):
+    result = nudge("check", "y = tanh(x)*z", "x=0.5", "z=2", "--claim", "x=1.5")
+    assert "Probably: input where the output belongs" in result.stdout
+    assert "1 | y = tanh(x)*z\n        ^^^^^^^\n" in result.stdout
+    assert "To mend it: tanh: 1 - y**2" in result.stdout
+    assert "1 - x**2 = 0.75" in flat(result.stdout)
+
+
+def test_explanations_that_fit_as_well_are_listed(nudge):
+    shown = nudge("check", "b = a + a", "a=3", "--claim", "a=1").stdout
+    _, _, ties = shown.partition("It could also be:")
+    assert 1 <= sum(line.startswith("- ") for line in ties.splitlines()) <= 3
+
+
+def test_right_check_is_not_explained(nudge):
+    shown = nudge("check", "b = a + a", "a=3", "--claim", "a=2").stdout
+    assert "Probably" not in shown
+    assert "mend" not in shown
+
+
+def test_unexplained_claim_leads_further(nudge):
+    shown = nudge("check", "y = x*w", "x=0.5", "w=3", "--claim", "x=7.123").stdout
+    assert "Probably" not in shown
+    assert "No mistake that Nudge knows gives these numbers" in shown
+
+
+def test_claims_of_intermediate_results_tell_where_it_goes_wrong_first(nudge):
+    words = ["e = a*b; d = e + c; L = d*f", "a=2", "b=-3", "c=10", "f=-2"]
+    claims = ["--claim=d=-2", "--claim=e=2", "--claim=a=-6", "--claim=b=4"]
+    result = nudge("check", *words, *claims)
+    assert result.exit_code == 1
+    _, _, told = flat(result.stdout).partition("Where it goes wrong first")
+    assert "equation 2, d = e + c" in told
+    assert flat(result.stdout).count("fail, follows") == 2
+
+
+def test_method_blackbox_says_that_it_measured(nudge):
+    words = ["check", "sin(x)", "x=1", "--claim", "x=0.7"]
+    assert "the measured slope is 0.5403" in nudge(*words, "--method", "blackbox").stdout
+    assert "the slope is 0.5403" in nudge(*words, "--method", "exact").stdout
+    assert nudge(*words, "--method", "guess").exit_code == 2
+
+
+def test_rounding_shows_both_numbers(nudge):
+    result = nudge("check", "(exp(x) - 1)/x", "x=1e-9")
+    assert result.exit_code == 0
+    assert "says -81.74037098884583, the exact slope is 0.5000" in flat(result.stdout)
+
+
+def test_sweep_shows_a_row_for_each_step(nudge):
+    shown = nudge("check", "exp(x)", "x=1", "--sweep").stdout
+    rows = [line.split() for line in shown.splitlines() if line.lstrip()[:1].isdigit()]
+    errors = {row[0]: float(row[4]) for row in rows}
+    assert list(errors)[:2] == ["1", "0.1"]
+    assert errors["1e-05"] < 1e-9 < min(errors["1"], errors["1e-16"])
+    assert "no one exact slope" in nudge("check", "abs(x)", "x=0", "--sweep").stdout
+
+
+def test_undefined_value_names_the_mistake(nudge):
+    result = nudge("check", "y = log(x)*z", "x=0", "z=1")
+    assert result.exit_code == 3
+    assert "Logarithm of zero" in result.stdout
+    assert "    log(x)" not in result.stdout
+    assert "1 | y = log(x)*z\n        ^^^^^^\n" in result.stdout
 
 
 def test_check_json_knows_no_nan(nudge):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -29,6 +31,8 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attrs):
+        if tag in ("th", "td"):
+            self.handle_data(" ")
         element = (tag, dict(attrs), [])
         self.elements.append(element)
         if tag not in VOID:
@@ -43,7 +47,7 @@ class Page(HTMLParser):
             element[2].append(data)
 
     def all(self, tag: str, **attributes: str) -> list[tuple[dict[str, str | None], str]]:
-        wanted = {name.rstrip("_"): value for name, value in attributes.items()}
+        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         return [
             (attrs, " ".join("".join(text).split()))
             for name, attrs, text in self.elements
@@ -56,6 +60,22 @@ class Page(HTMLParser):
 
     def field(self, name: str) -> dict[str, str | None]:
         return self.one("input", name=name)[0]
+
+    @property
+    def graphs(self) -> list[dict[str, str | None]]:
+        """The pictures of the graph; the page has others."""
+        found = [attrs for attrs, _ in self.all("svg")]
+        return [attrs for attrs in found if (attrs.get("class") or "").startswith("graph")]
+
+    def section(self, heading: str) -> str:
+        """The text of the part of the page under a heading."""
+        (label,) = [attrs["id"] for attrs, text in self.all("h3") if text.startswith(heading)]
+        return self.one("section", aria_labelledby=label or "")[1]
+
+    def table(self, caption: str) -> str:
+        """The text of the table with this caption."""
+        (found,) = [text for _, text in self.all("table") if text.startswith(caption)]
+        return found
 
     @property
     def verdict(self) -> str:
@@ -90,7 +110,7 @@ def test_start_page_answers_the_neuron(client):
     assert "0.70710678118654" in page.one("tr", class_="output")[1]
     assert page.field("at.b")["value"] == "6.881373587019543"
     assert page.one("textarea")[1] == "o = tanh(x1*w1 + x2*w2 + b)"
-    assert len(page.all("svg")) == 1
+    assert len(page.graphs) == 1
 
 
 def test_page_holds_no_script_or_style(client):
@@ -105,13 +125,13 @@ def test_page_holds_no_script_or_style(client):
 def test_wrong_claim_is_named_first(ask):
     page, status = ask("b = a + a", {"a": "3"}, {"a": "1"})
     assert status == 200
-    assert page.verdict == "fail a: you say 1, the slope is 2.0000."
+    assert page.verdict == "fail a: you say 1, the slope is 2."
     assert page.one("title")[1].startswith("fail: ")
 
 
 def test_right_claim_passes(ask):
     page, _ = ask("b = a + a", {"a": "3"}, {"a": "2"})
-    assert page.verdict == "pass a: you say 2, the slope is 2.0000."
+    assert page.verdict == "pass a: you say 2, the slope is 2."
 
 
 def test_only_named_inputs_are_judged(ask):
@@ -123,7 +143,7 @@ def test_only_named_inputs_are_judged(ask):
 def test_kink_shows_both_slopes(ask):
     page, _ = ask("y = relu(x)", {"x": "0"}, {"x": "0.5"})
     assert page.verdict.startswith("not differentiable")
-    assert "0.0000 from the left and 1.0000 from the right" in page.verdict
+    assert "0 from the left and 1 from the right" in page.verdict
     assert "lies between them" in page.verdict
 
 
@@ -181,7 +201,7 @@ def test_unreadable_claim_keeps_the_graph(ask, text):
     page, status = ask("y = x*2", {"x": "1"}, {"x": text})
     assert status == 422
     assert page.field("claim.x")["aria-invalid"] == "true"
-    assert page.all("svg")
+    assert page.graphs
 
 
 def test_infinite_claim_fails(ask):
@@ -208,6 +228,131 @@ def test_arrays_are_read_and_judged(ask):
     assert page.verdict.startswith("fail 1 of 2 gradients is wrong. w[1]:")
 
 
+# ---- what went wrong ----
+
+HALFWAY = {"source": "e = a*b\nd = e + c\nL = d * f"}
+POINT = {"a": "2", "b": "-3", "c": "10", "f": "-2"}
+
+
+def test_wrong_claim_is_explained_under_the_verdict(ask):
+    page, _ = ask("c = 1\ny = tanh(x)*c", {"x": "0.5"}, {"x": "0.75"})
+    told = page.section("Probably")
+    assert told.startswith("Probably: input where the output belongs At tanh(x) the input stands")
+    assert "1 - x**2 = 0.75" in told
+    assert "Look at line 2, equation 1: tanh(x)" in told
+    assert "To mend it: tanh: 1 - y**2" in told
+    assert page.one("mark")[1] == "tanh(x)"
+    assert page.one("pre", class_="listing")[1] == "1c = 1 2y = tanh(x)*c"
+
+
+def test_right_claim_is_not_explained(ask):
+    page, _ = ask("y = tanh(x)", {"x": "0.5"}, {"x": "0.7864"})
+    assert page.verdict.startswith("pass")
+    assert not page.all("mark")
+    assert not page.all("section", class_="finding")
+
+
+def test_explanations_that_fit_as_well_can_be_unfolded(ask):
+    page, _ = ask("b = a + a", {"a": "3"}, {"a": "1"})
+    (_, unfolded), *_ = page.all("details")
+    assert unfolded.startswith("It could also be (3) = instead of += everywhere.")
+    assert len(page.all("ul", class_="ties")) == 1
+
+
+def test_claim_that_nothing_explains_leads_further(ask):
+    page, _ = ask("y = x*w", {"x": "0.5", "w": "3"}, {"x": "7.123"})
+    assert page.one("p", class_="unexplained")[1].startswith("No mistake that Nudge knows")
+
+
+def test_intermediate_results_have_fields_of_their_own(ask):
+    page, _ = ask(HALFWAY["source"], POINT)
+    assert page.table("Intermediate results").endswith("e -6 d 4")
+    assert page.field("claim.e")["aria-label"] == "Your gradient for e"
+    assert not page.all("input", name="claim.L")
+    assert "open" not in page.one("details", class_="results")[0]
+
+
+def test_first_wrong_equation_is_named_and_what_follows_is_not_blamed(ask):
+    claims = {"d": "-2", "e": "2", "a": "-6", "b": "4"}
+    page, _ = ask(HALFWAY["source"], POINT, claims)
+    assert "at equation 2, d = e + c" in page.section("Where it goes wrong first")
+    assert page.table("Your gradients").count("fail follows") == 2
+    assert page.field("claim.e")["value"] == "2"
+    assert "open" in page.one("details", class_="results")[0]
+    assert page.all("section", class_="finding")
+
+
+def test_unreadable_claim_of_an_intermediate_result_is_marked(ask):
+    page, status = ask(HALFWAY["source"], POINT, {"e": "two"})
+    assert status == 422
+    assert page.field("claim.e")["aria-invalid"] == "true"
+    assert "open" in page.one("details", class_="results")[0]
+
+
+def test_claim_for_no_name_is_mentioned(ask):
+    page, _ = ask("y = x*2", {"x": "1"}, {"q": "7"})
+    assert any("your gradient for q." in text for _, text in page.all("p", class_="help"))
+
+
+def test_undefined_value_is_explained(ask):
+    page, _ = ask("y = log(x)*z", {"x": "0", "z": "1"})
+    assert "the logarithm of 0" in page.section("Logarithm of zero")
+    assert page.one("mark")[1] == "log(x)"
+
+
+def test_warning_is_shown(ask):
+    page, _ = ask("y = x*w", {"x": "1", "w": "0"}, {"x": "0", "w": "1"})
+    notes = [text for _, text in page.all("p", class_="note")]
+    assert all(text.startswith("Note: ") and text.endswith(".") for text in notes)
+    assert notes
+
+
+def test_page_says_how_the_slopes_were_found(ask):
+    page, _ = ask("y = sin(x)", {"x": "1"}, {"x": "0.5403"})
+    assert any("The slopes are exact: 7 runs" in text for _, text in page.all("p", class_="help"))
+
+
+def test_rounding_shows_both_numbers(ask):
+    page, _ = ask("y = (exp(x) - 1)/x", {"x": "1e-9"})
+    assert page.verdict.startswith("rounding")
+    assert "says -81.74037098884583, the exact slope is 0.5000" in page.verdict
+
+
+def test_error_against_the_step_is_drawn_and_listed(ask):
+    page, _ = ask("y = exp(x)", {"x": "1"}, {"x": "2.718"})
+    rows = page.table("Difference quotients").split("Error ")[-1].split()
+    assert (rows[0], rows[-5]) == ("1", "1e-16")
+    assert len(rows) == 17 * 5
+    lines = page.all("polyline")
+    assert all(len((attrs["points"] or "").split()) == 17 for attrs, _ in lines[:2])
+
+
+def test_curve_has_a_gap_where_nothing_is_defined(ask):
+    page, _ = ask("y = sqrt(x)", {"x": "0.5"}, {"x": "0.7071"})
+    drawn = [len((attrs["points"] or "").split()) for attrs, _ in page.all("polyline")]
+    assert drawn[:2] == [17, 16]
+    assert page.table("Difference quotients").count(" nan –") == 1
+
+
+def test_kink_has_no_error_to_draw(ask):
+    page, _ = ask("y = relu(x)", {"x": "0"}, {"x": "0.5"})
+    assert not page.all("figure")
+
+
+def test_steps_can_be_asked_for_with_the_slip_that_was_found(client):
+    page = Page(client.get("/?source=b+%3D+a%2Ba&at.a=3&claim.a=1").text)
+    shown = next(text for _, text in page.all("pre") if "/api/v1/programs/" in text)
+    bodies = [json.loads(part.split("'", 1)[0]) for part in shown.split("-d '")[1:]]
+    address = re.search(r"/api/v1/programs/\w+/steps", shown)
+    assert client.post("/api/v1/programs", json=bodies[0]).status_code in (200, 201)
+    steps = client.post(address[0], json=bodies[1]).json
+    assert steps["slip"]["code"] == "overwrite"
+    assert steps["gradients"] == {"a": 1.0}
+
+
+# ---- what nobody should be able to do ----
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -215,6 +360,8 @@ def test_arrays_are_read_and_judged(ask):
         {"source": "y = x", "at.x": HOSTILE},
         {"source": "y = x", "at.x": "1", "claim.x": HOSTILE},
         {"source": "y = x", f"at.{HOSTILE}": "1", "at.x": "2"},
+        {"source": "y = x*x", "at.x": "3", "claim.x": "3", f"claim.{HOSTILE}": "1"},
+        {"source": "y = tanh(x) * 2 # <img src=x onerror=alert(2)>", "at.x": "1", "claim.x": "0"},
         {"source": "y = ^", f"at.{HOSTILE}": HOSTILE},
         {"source": "y = x", "at.x": "1", "tolerance": HOSTILE},
         {"source": "</textarea>" + HOSTILE},
@@ -252,7 +399,7 @@ def test_too_large_graph_is_offered_as_text(ask):
     source = "\n".join(["a = 1", *["a = a + 1"] * 230])
     page, status = ask(source)
     assert status == 200
-    assert not page.all("svg")
+    assert not page.graphs
     assert any("drawn up to 400" in text for _, text in page.all("p"))
     assert ask(source, path="/graph.svg")[1] == 422
     assert ask(source, path="/graph.dot")[1] == 200
@@ -348,7 +495,13 @@ def test_policy_allows_own_things_only(client):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?source=y+%3D+x%5E2&at.x=2", "?source=b+%3D+a%2Ba&at.a=3&claim.a=1"]
+    "query",
+    [
+        "",
+        "?source=y+%3D+x%5E2&at.x=2",
+        "?source=b+%3D+a%2Ba&at.a=3&claim.a=1",
+        f"?{EXAMPLES[4][1].query}",
+    ],
 )
 def test_page_is_accessible(client, query):
     page = Page(client.get("/" + query).text)
@@ -370,4 +523,8 @@ def test_page_is_accessible(client, query):
     levels = [int(tag[1]) for tag, _, _ in page.elements if tag in ("h1", "h2", "h3")]
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
     assert all(attrs.get("alt") is not None for attrs, _ in page.all("img"))
-    assert page.all("svg") == [] or page.one("svg")[0]["aria-label"]
+    for attrs, _ in page.all("svg"):
+        assert attrs.get("aria-hidden") == "true" or (attrs["role"], bool(attrs["aria-label"])) == (
+            "img",
+            True,
+        )

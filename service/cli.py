@@ -7,12 +7,13 @@ import sys
 
 import click
 
-from service.commands import check, migrate, ops, plugins, serve, train, version, worker
+from service.commands import check, migrate, ops, plugins, rule, serve, train, version, worker
 
 COMMANDS = (
     serve.command,
     worker.command,
     check.command,
+    rule.command,
     train.command,
     ops.command,
     plugins.command,

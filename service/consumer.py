@@ -24,7 +24,7 @@ from huey.consumer import Consumer as HueyConsumer
 from huey.consumer import Scheduler, Worker
 
 from engine import Limits, registry
-from service import gradchecks, jobs, runs
+from service import gradchecks, jobs, programs, runs
 from service.carrier import Carrier
 from service.clock import utc_now
 from service.config import Settings
@@ -158,10 +158,11 @@ def reap(context: Context, carrier: Carrier) -> None:
 
 
 def purge(context: Context, carrier: Carrier) -> None:
-    """Remove what nobody owns and has expired."""
+    """Remove what has expired: checks and runs that nobody owns, programs that nobody uses."""
     for what, purge_expired in (
         ("gradchecks", gradchecks.purge_expired),
         ("runs", runs.purge_expired),
+        ("programs", programs.purge_expired),
     ):
         gone = purge_expired(context.database, context.clock, context.settings.retention_days)
         if gone:

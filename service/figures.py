@@ -57,13 +57,23 @@ def plain(value: Any) -> str:
 
 def rough(x: float | None) -> str:
     """Two digits in powers of ten, for errors and bounds; a dash for what is not known."""
-    return "–" if x is None else f"{x:.1e}"
+    if x is None:
+        return "–"
+    return f"{x:.1e}" if x else "0"
+
+
+def brief(x: float, decimals: int = 4) -> str:
+    """All digits where they are few, so that 2 is not 2.0000; else a `figure`."""
+    text = plain(x)
+    return text if len(text.lstrip("-")) <= decimals + 2 else figure(x, decimals)
 
 
 def apart(a: float, b: float, decimals: int = 4) -> tuple[str, str]:
-    """`a` as it was typed and `b` rounded, with more digits where rounding would hide that
+    """`a` as it was typed and `b` in brief, with more digits where rounding would hide that
     they differ."""
-    typed = plain(a)
+    typed, short = plain(a), brief(b, decimals)
+    if short == plain(b):
+        return typed, short
     for shown in (decimals, decimals + 2, decimals + 4):
         text = figure(b, shown)
         if float(text) != float(typed) or a == b:

@@ -3,36 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.orm import Session
 
-from engine import Report, check, parse
-from engine.check import Component
-from service import __version__, idempotency
+from service import __version__, idempotency, programs
 from service.clock import Clock
 from service.context import Context
 from service.db import Database
 from service.ids import is_id, new_id
+from service.judging import Judgement, Question, judge
 from service.models import GradCheck
-from service.records import non_finite, numbers, offender_record
+from service.records import numbers, report_record, sweep_record
 
 PREFIX = "gc"
+
+DOCUMENT = 2
+"""The form of the reports that are stored today."""
+
+FIRST_FORM: Mapping[str, Any] = {
+    "method": "blackbox",
+    "evaluations": None,
+    "diagnoses": [],
+    "first_wrong": None,
+    "local": [],
+    "warnings": [],
+    "sweep": None,
+}
+FIRST_FORM_COMPONENT: Mapping[str, Any] = {"backprop": None, "follows": False, "evaluations": None}
+"""What reports of the first form do not say: they were all judged from values alone, and nobody
+counted."""
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is to be checked: the expression, a point, and perhaps somebody's gradients."""
+def row_of(question: Question, judgement: Judgement, op_set_hash: str) -> GradCheck:
+    """Question and judgement as a row that is not stored yet and has no id."""
+    claimed, sweeps = question.claimed, judgement.sweeps
+    return GradCheck(
+        source=question.source,
+        at=dict(question.at),
+        claimed=None if claimed is None else {n: numbers(claim) for n, claim in claimed.items()},
+        tolerance=question.tolerance,
+        verdict=str(judgement.report.verdict),
+        report={
+            **report_record(judgement.report),
+            "sweep": None if sweeps is None else [sweep_record(*sweep) for sweep in sweeps],
+        },
+        document_version=DOCUMENT,
+        program_hash=judgement.program.hash,
+        engine_version=__version__,
+        op_set_hash=op_set_hash,
+    )
 
-    source: str
-    at: Mapping[str, Any]
-    claimed: Mapping[str, Any] | None
-    tolerance: str | float
+
+def document(row: GradCheck) -> dict[str, Any]:
+    """A row as it is told, in today's form whenever it was stored; ids and dates are not in it."""
+    return {
+        "source": row.source,
+        "at": row.at,
+        "claimed": row.claimed,
+        "tolerance": row.tolerance,
+        **_filled(row.report, FIRST_FORM),
+        "components": [_filled(c, FIRST_FORM_COMPONENT) for c in row.report["components"]],
+        "program": {"hash": row.program_hash},
+        "engine_version": row.engine_version,
+        "op_set": row.op_set_hash,
+    }
 
 
 def create(context: Context, question: Question, told: Callable[[Session, GradCheck], T]) -> T:
@@ -41,24 +80,13 @@ def create(context: Context, question: Question, told: Callable[[Session, GradCh
 
     Raises ExpressionError and InputError for what cannot be understood; then nothing is stored.
     """
-    program = parse(question.source, context.vocabulary, context.limits)
-    report = check(program, question.at, question.claimed, question.tolerance)
-    row = GradCheck(
-        public_id=new_id(PREFIX, context.clock),
-        created_at=context.clock(),
-        source=question.source,
-        at=dict(question.at),
-        claimed=None if question.claimed is None else dict(question.claimed),
-        tolerance=question.tolerance,
-        verdict=str(report.verdict),
-        report=report_record(report),
-        program_hash=program.hash,
-        engine_version=__version__,
-        op_set_hash=context.vocabulary.hash,
-    )
+    judgement = judge(question, context.vocabulary, context.limits)
+    row = row_of(question, judgement, context.vocabulary.hash)
+    row.public_id, row.created_at = new_id(PREFIX, context.clock), context.clock()
     with context.database.write() as session:
         session.add(row)
         session.flush()
+        programs.keep(session, context, judgement.program)
         return told(session, row)
 
 
@@ -89,33 +117,8 @@ def purge_expired(database: Database, clock: Clock, days: int) -> int:
         return gone
 
 
-def report_record(report: Report) -> dict[str, Any]:
-    """A report as a JSON document; numbers that are not finite are null, and flagged."""
-    offender = report.non_finite
-    return {
-        "verdict": str(report.verdict),
-        "relative_tolerance": report.tolerance,
-        "value": numbers(report.value),
-        "components": [_component_record(component) for component in report.components],
-        "unclaimed": list(report.unclaimed),
-        "non_finite": offender and offender_record(offender, report.reason),
-    }
-
-
-def _component_record(component: Component) -> dict[str, Any]:
-    judged = {
-        name: getattr(component, name)
-        for name in ("claim", "reference", "error_bound", "relative_error")
-    }
-    left, right = component.slopes or (None, None)
-    return {
-        "input": component.input,
-        "index": None if component.index is None else list(component.index),
-        **{name: numbers(value) for name, value in judged.items()},
-        "verdict": str(component.verdict),
-        "slopes": component.slopes and {"left": numbers(left), "right": numbers(right)},
-        "non_finite": non_finite(**judged, left=left, right=right),
-    }
+def _filled(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, **{name: x for name, x in defaults.items() if name not in record}}
 
 
 def _expired(now: datetime, days: int) -> ColumnElement[bool]:

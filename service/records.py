@@ -4,11 +4,15 @@ null, and `non_finite` beside it says where and which."""
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from engine import Evaluation, Position, Program
+from engine import Component, Evaluation, Position, Program, Report
+from engine.check import Diagnosis, FirstWrong, LocalCheck, Place
+from engine.check.sweep import SweepRow
+from engine.mistakes import MISTAKES
 from engine.program import Node
 
 WORDS = {math.inf: "inf", -math.inf: "-inf"}
@@ -110,3 +114,114 @@ def _node_record(node: Node) -> dict[str, Any]:
         "non_finite": non_finite(value=node.value, gradient=node.gradient),
         "position": position_record(node.position),
     }
+
+
+def report_record(report: Report) -> dict[str, Any]:
+    """A gradient check: verdict, numbers, and what explains a wrong claim."""
+    offender = report.non_finite
+    return {
+        "verdict": str(report.verdict),
+        "method": report.method,
+        "evaluations": report.evaluations,
+        "relative_tolerance": report.tolerance,
+        "value": numbers(report.value),
+        "components": [_component_record(component) for component in report.components],
+        "unclaimed": list(report.unclaimed),
+        "diagnoses": [_diagnosis_record(found) for found in report.diagnoses],
+        "first_wrong": report.first_wrong and _first_wrong_record(report.first_wrong),
+        "local": [_local_record(check) for check in report.local],
+        "warnings": list(report.warnings),
+        "non_finite": offender and offender_record(offender, report.reason),
+    }
+
+
+def sweep_record(component: Component, rows: Iterable[SweepRow]) -> dict[str, Any]:
+    """The error of difference quotients for one component, step by step."""
+    return {**_entry(component), "rows": [_numbers_record(row, SWEPT) for row in rows]}
+
+
+def title_and_mend(code: str) -> tuple[str, str | None]:
+    """What the mistake `code` is called, and what mends it, where the shelf of mistakes says."""
+    known = MISTAKES.get(code)
+    return (code.replace("_", " "), None) if known is None else (known.title, known.mend)
+
+
+COMPARED = ("claim", "reference", "error_bound", "relative_error", "backprop")
+SWEPT = ("h", "forward", "central", "forward_error", "central_error")
+MEASURED = ("given", "reference", "error_bound", "upstream")
+"""The numbers of a component, of a row of a sweep, and of an operation on its own."""
+
+
+def _component_record(component: Component) -> dict[str, Any]:
+    left, right = component.slopes or (None, None)
+    compared = {name: getattr(component, name) for name in COMPARED}
+    return {
+        **_entry(component),
+        **{name: numbers(value) for name, value in compared.items()},
+        "verdict": str(component.verdict),
+        "slopes": component.slopes and {"left": numbers(left), "right": numbers(right)},
+        "follows": component.follows,
+        "evaluations": component.evaluations,
+        "non_finite": non_finite(**compared, left=left, right=right),
+    }
+
+
+def _entry(component: Component) -> dict[str, Any]:
+    index = None if component.index is None else list(component.index)
+    return {"input": component.input, "index": index}
+
+
+def _diagnosis_record(found: Diagnosis) -> dict[str, Any]:
+    title, mend = title_and_mend(found.mistake)
+    return {
+        "mistake": found.mistake,
+        "title": title,
+        "mend": mend,
+        "place": _place_record(found.place),
+        "explanation": found.explanation,
+        "numbers": {name: numbers(number) for name, number in found.numbers.items()},
+        "non_finite": non_finite(**found.numbers),
+        "explains": found.explains,
+        "of": found.of,
+        "parts": [_diagnosis_record(part) for part in found.parts],
+    }
+
+
+def _first_wrong_record(first: FirstWrong) -> dict[str, Any]:
+    return {
+        "place": _place_record(first.place),
+        "name": first.name,
+        **_numbers_record(first, ("claim", "expected")),
+        "follow": list(first.follow),
+        "others": list(first.others),
+        "explanation": first.explanation,
+    }
+
+
+def _local_record(check: LocalCheck) -> dict[str, Any]:
+    return {
+        "place": _place_record(check.place),
+        "op": check.op,
+        "argument": check.argument,
+        "verdict": str(check.verdict),
+        **_numbers_record(check, MEASURED),
+    }
+
+
+def _place_record(place: Place | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    nowhere = {"line": None, "column": None, "length": None}
+    return {
+        "equation": place.equation,
+        "text": place.text,
+        **(position_record(place.position) or nowhere),
+        "variable": place.variable,
+    }
+
+
+def _numbers_record(record: object, names: Iterable[str]) -> dict[str, Any]:
+    """The attributes `names` of a record, and which of them are not finite."""
+    values = {name: getattr(record, name) for name in names}
+    finite = {name: numbers(value) for name, value in values.items()}
+    return {**finite, "non_finite": non_finite(**values)}

@@ -102,7 +102,7 @@ def _(error: EngineError) -> Problem:
 
 @problem_of.register
 def _(error: ExpressionError) -> Problem:
-    faults = (Fault(str(error), "/source"),)
+    faults = (Fault(str(error), error.pointer or "/source"),)
     return Problem(422, error.code, str(error), error.hint, faults, error.position)
 
 

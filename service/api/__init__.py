@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from service.api import datasets, evaluations, gradchecks, meta, ops, plugins, runs, series
+from service.api import (
+    datasets,
+    evaluations,
+    gradchecks,
+    meta,
+    ops,
+    plugins,
+    programs,
+    rulechecks,
+    runs,
+    series,
+)
 
 RESOURCES = (
     evaluations.blueprint,
     gradchecks.blueprint,
+    programs.blueprint,
+    rulechecks.blueprint,
     runs.blueprint,
     series.blueprint,
     ops.blueprint,

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from engine import parse
-from service import records
+from service import programs, records
 from service.api.fields import (
     Body,
     GradientsOut,
@@ -70,9 +70,11 @@ class EvaluationOut(Schema):
 def evaluate(question: dict[str, Any]) -> dict[str, Any]:
     """Evaluate an expression and all its gradients.
 
-    Nothing is stored. Where a number is not finite, its place holds null and `non_finite` names
-    the node at which it began.
+    The program is kept under its hash, the point is not. Where a number is not finite, its place
+    holds null and `non_finite` names the node at which it began.
     """
     context = current()
     program = parse(question["source"], context.vocabulary, context.limits)
-    return records.evaluation_record(program, program.evaluate(question["at"]))
+    evaluation = program.evaluate(question["at"])
+    programs.remember(context, program)
+    return records.evaluation_record(program, evaluation)

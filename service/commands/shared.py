@@ -14,7 +14,7 @@ from rich.console import Console
 from engine import EngineError, Vocabulary
 from service.config import Settings
 from service.errors import StartError
-from service.excerpt import excerpt
+from service.excerpt import Excerpt, excerpt
 
 USAGE = 2
 """Exit code where what was given cannot be read or used."""
@@ -58,10 +58,15 @@ def refuse_source(source: str, error: EngineError) -> NoReturn:
     """End the command with the place in `source` marked by carets."""
     if error.position is not None:
         place = excerpt(source, error.position)
-        label = f"{place.line} | "
-        say(f"{label}{place.text}\n{' ' * len(label)}{place.carets}")
+        say(marked(place))
         refuse(f"line {place.line}, column {place.column}: {error}", error.hint)
     refuse(str(error), error.hint)
+
+
+def marked(place: Excerpt) -> str:
+    """A line of a source with carets under the place: two lines."""
+    label = f"{place.line} | "
+    return f"{label}{place.text}\n{' ' * len(label)}{place.carets}"
 
 
 def read_text(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.models.base import Base, Instant
 from service.models.gradchecks import GradCheck
 from service.models.idempotency import IdempotentRequest
+from service.models.programs import StoredProgram
 from service.models.runs import (
     Checkpoint,
     CurveChunk,
@@ -25,4 +26,5 @@ __all__ = [
     "Run",
     "RunMetric",
     "Series",
+    "StoredProgram",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,8 @@ class Answer:
     program: Program | None = None
     evaluation: Evaluation | None = None
     report: Report | None = None
+    at: Mapping[str, Any] = field(default_factory=dict)
+    """The values that were typed, as numbers."""
     claimed: bool = False
     refused: EngineError | ValueError | None = None
     mistakes: dict[str, str] = field(default_factory=dict)
@@ -79,7 +82,7 @@ def answered(question: Question, vocabulary: Vocabulary, limits: Limits) -> Answ
         answer.program = program = parse(question.source, vocabulary, limits)
         at, claims = _numbers(answer, program)
         if not any(key.startswith("at.") for key in answer.mistakes):
-            answer.evaluation = program.evaluate(at)
+            answer.at, answer.evaluation = at, program.evaluate(at)
             wanted = tolerance(question.tolerance)
             if not answer.mistakes and program.inputs:
                 answer.claimed = bool(claims)
@@ -98,11 +101,12 @@ def answered(question: Question, vocabulary: Vocabulary, limits: Limits) -> Answ
 def _numbers(answer: Answer, program: Program) -> tuple[dict[str, Any], dict[str, Any]]:
     """Values and claims as numbers; what cannot be read becomes a mistake of its field."""
     inputs = {entry.name: entry for entry in program.inputs}
+    names = {"at": set(inputs), "claim": {*inputs, *(e.name for e in program.equations)}}
     read: dict[str, dict[str, Any]] = {"at": {}, "claim": {}}
     left_out: list[str] = []
     for kind, texts in (("at", answer.question.at), ("claim", answer.question.claims)):
         for name, text in texts.items():
-            if name not in inputs:
+            if name not in names[kind]:
                 left_out.append(f"{name} = {text}" if kind == "at" else f"your gradient for {name}")
                 continue
             try:

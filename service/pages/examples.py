@@ -26,6 +26,14 @@ EXAMPLES = (
     ),
     ("a + a", Question("b = a + a", {"a": "3"}, {"a": "1"})),
     (
+        "a slip halfway",
+        Question(
+            "e = a*b\nd = e + c\nL = d * f",
+            {"a": "2", "b": "-3", "c": "10", "f": "-2"},
+            {"d": "-2", "e": "2", "a": "-6", "b": "4"},
+        ),
+    ),
+    (
         "two shared values",
         Question("d = a*b\ne = a + b\nf = d * e", {"a": "-2", "b": "3"}),
     ),
@@ -47,5 +55,5 @@ EXAMPLES = (
     ),
     ("a kink", Question("y = relu(x)", {"x": "0"}, {"x": "0.5"})),
 )
-"""Title and question; the first six are the lecture's and micrograd's. `a + a` carries the
-mistake that most people make once."""
+"""Title and question, most of them the lecture's and micrograd's. `a + a` carries the mistake that
+most people make once; "a slip halfway" one from which two others follow."""

@@ -9,18 +9,19 @@ from typing import Any
 from flask import Response, make_response, render_template, request, url_for
 from markupsafe import Markup
 
-from engine import Component, EngineError, Evaluation, Program, Report
+from engine import EngineError, Evaluation, Program
 from service import verdicts
 from service.context import current
 from service.excerpt import Excerpt, excerpt
-from service.figures import figure, figures, plain, rough
+from service.figures import figures, plain
 from service.pages.answer import Answer, answered
 from service.pages.drawing import Graph, Node, TooLargeError
 from service.pages.examples import EXAMPLES, NEURON
+from service.pages.judged import judged, slip
 from service.pages.question import POLICIES, Question
 
-EVIDENCE_SHOWN = 64
-"""Components listed as evidence; the others are counted."""
+RESULTS_SHOWN = 40
+"""Intermediate results that have a field; more can be claimed in the address."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table of inputs."""
+    """One row of the table of inputs; `value` is a text where it cannot be chosen."""
 
     name: str
-    value: Cell
+    value: Cell | str
     claim: Cell
 
 
@@ -59,6 +60,8 @@ def _shown(answer: Answer) -> dict[str, Any]:
         "lines": min(max(question.source.count("\n") + 2, 3), 16),
         "examples": [(title, f"{url_for('pages.home')}?{q.query}") for title, q in EXAMPLES],
         "inputs": _inputs(answer),
+        "results": (results := _results(answer)),
+        "results_open": any(row.claim.text for row in results),
         "tolerance": question.tolerance,
         "tolerances": {question.tolerance: question.tolerance} | POLICIES,
         "note": answer.note,
@@ -67,10 +70,11 @@ def _shown(answer: Answer) -> dict[str, Any]:
     }
     if answer.program is not None and answer.evaluation is not None:
         shown |= _evaluated(question, answer.program, answer.evaluation)
+        shown["steps"] = question.steps(_base(), answer.program.hash, slip(answer))
     if answer.graph is not None:
         shown |= _pictured(answer.graph)
     if answer.report is not None:
-        shown |= _judged(answer.report, answer.claimed)
+        shown |= judged(answer)
     return shown
 
 
@@ -89,18 +93,34 @@ def _inputs(answer: Answer) -> list[Row]:
         # Which names are inputs is not known: keep what was typed.
         defaults = dict.fromkeys([*at, *claims])
 
-    def cell(kind: str, label: str, text: str, default: Any = None) -> Cell:
-        shown = None if default is None else _full(default)
-        return Cell(kind, label, text, answer.mistakes.get(kind), shown)
+    def value(name: str, default: Any) -> Cell:
+        key, shown = f"at.{name}", None if default is None else _full(default)
+        return Cell(key, f"Value of {name}", at.get(name, ""), answer.mistakes.get(key), shown)
 
     return [
-        Row(
-            name,
-            cell(f"at.{name}", f"Value of {name}", at.get(name, ""), default),
-            cell(f"claim.{name}", f"Your gradient for {name}", claims.get(name, "")),
-        )
-        for name, default in defaults.items()
+        Row(name, value(name, default), _claim(answer, name)) for name, default in defaults.items()
     ]
+
+
+def _results(answer: Answer) -> list[Row]:
+    """The intermediate results that have a name of their own, and whatever else is claimed."""
+    if answer.program is None:
+        return []
+    program, claims = answer.program, answer.question.claims
+    nodes = answer.evaluation.nodes if answer.evaluation else ()
+    values = {node.name: _full(node.value) for node in nodes}
+    names = [e.name for e in program.equations]
+    own = [n for n in names if not n.startswith("%") and n != program.output][:RESULTS_SHOWN]
+    return [
+        Row(name, values.get(name, "–"), _claim(answer, name))
+        for name in names
+        if name in own or name in claims
+    ]
+
+
+def _claim(answer: Answer, name: str) -> Cell:
+    key, text = f"claim.{name}", answer.question.claims.get(name, "")
+    return Cell(key, f"Your gradient for {name}", text, answer.mistakes.get(key))
 
 
 def _evaluated(question: Question, program: Program, evaluation: Evaluation) -> dict[str, Any]:
@@ -115,9 +135,13 @@ def _evaluated(question: Question, program: Program, evaluation: Evaluation) -> 
         "backward": program.backward_text(),
         "svg": f"{url_for('pages.graph_svg')}?{question.query}",
         "dot": f"{url_for('pages.graph_dot')}?{question.query}",
-        "curl": question.curl(request.host_url.rstrip("/")),
+        "curl": question.curl(_base()),
         "command": question.command(),
     }
+
+
+def _base() -> str:
+    return request.host_url.rstrip("/")
 
 
 def _pictured(graph: Graph) -> dict[str, Any]:
@@ -141,33 +165,3 @@ def _full(value: Any) -> str:
     """All digits of a number, an array in short."""
     short = figures(value)
     return short if short.startswith(("[", "array")) else plain(value)
-
-
-def _judged(report: Report, claimed: bool) -> dict[str, Any]:
-    worst_first = sorted(report.components, key=lambda c: c.verdict != report.verdict)
-    rest = max(len(worst_first) - EVIDENCE_SHOWN, 0)
-    return {
-        "verdict": verdicts.VERDICTS[report.verdict],
-        "headline": verdicts.headline(report, claimed),
-        "claimed": claimed,
-        "unclaimed": ", ".join(report.unclaimed) if claimed else "",
-        "relative": f"{report.tolerance:g}",
-        "evidence": [_evidence(c) for c in worst_first[:EVIDENCE_SHOWN]]
-        if report.non_finite is None
-        else [],
-        "more": f"And {rest} more: the API lists all of them." if rest else "",
-    }
-
-
-def _evidence(component: Component) -> Mapping[str, str]:
-    verdict = verdicts.VERDICTS[component.verdict]
-    slope = "–" if component.reference is None else figure(component.reference, 6)
-    return {
-        "name": verdicts.component_name(component),
-        "claim": plain(component.claim),
-        "reference": verdicts.slopes_text(component) or slope,
-        "bound": rough(component.error_bound),
-        "error": rough(component.relative_error),
-        "verdict": verdict.label,
-        "tone": verdict.tone,
-    }

@@ -59,11 +59,17 @@ class Question:
         if self.claims:
             resource = "gradchecks"
             body |= {"claimed": _numbers(self.claims), "tolerance": tolerance(self.tolerance)}
-        text = json.dumps(body, ensure_ascii=False)
-        return (
-            f"curl -s {shlex.quote(f'{base}/api/v1/{resource}')} \\\n"
-            f"  -H 'Content-Type: application/json' \\\n"
-            f"  -d {shlex.quote(text)}"
+        return _post(f"{base}/api/v1/{resource}", body)
+
+    def steps(self, base: str, program_hash: str, slip: str | None) -> str:
+        """The two requests that play backpropagation step by step, perhaps with a slip."""
+        programs = f"{base}/api/v1/programs"
+        played: dict[str, Any] = {"at": _numbers(self.at)} | ({"slip": slip} if slip else {})
+        return "\n".join(
+            (
+                _post(programs, {"source": self.source}),
+                _post(f"{programs}/{program_hash}/steps", played),
+            )
         )
 
     def command(self) -> str:
@@ -89,6 +95,16 @@ def tolerance(text: str) -> str | float:
         raise ValueError(
             f"“{text[:40]}” is no tolerance: say student, strict or a number"
         ) from None
+
+
+def _post(url: str, body: Mapping[str, Any]) -> str:
+    """A request as one shell command."""
+    text = json.dumps(body, ensure_ascii=False)
+    return (
+        f"curl -s {shlex.quote(url)} \\\n"
+        f"  -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(text)}"
+    )
 
 
 def _given(texts: dict[str, str]) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from service.pages.examples import EXAMPLES
+
 pytestmark = pytest.mark.browser
 
 CONTRAST = """() => {
@@ -67,6 +69,28 @@ def test_mistake_is_marked_and_mended(page, url):
     assert page.get_by_role("status").inner_text().lower().startswith("pass")
 
 
+def test_slip_halfway_is_explained_and_mended(page, url):
+    page.goto(url)
+    page.get_by_role("link", name="a slip halfway").click()
+    answer = page.locator("#result")
+    assert page.get_by_role("heading", name="Probably: sign lost").is_visible()
+    assert answer.locator("mark").inner_text() == "e + c"
+    assert page.get_by_role("heading", name="Where it goes wrong first").is_visible()
+    fill(page, Your_gradient_for_e="-2", Your_gradient_for_a="6", Your_gradient_for_b="-4")
+    assert page.get_by_role("status").inner_text().lower().startswith("pass")
+    assert not answer.locator("mark").count()
+
+
+def test_error_curve_is_unfolded_by_the_keyboard(page, url):
+    page.goto(url)
+    curve = page.get_by_role("img", name="Relative error of difference quotients")
+    assert not curve.is_visible()
+    page.locator("summary", has_text="Error against the step h").focus()
+    page.keyboard.press("Enter")
+    assert curve.is_visible()
+    assert page.get_by_role("rowheader", name="1e-16").is_visible()
+
+
 def test_examples_lead_to_a_graph(page, url):
     page.goto(url)
     page.get_by_role("link", name="micrograd's README").click()
@@ -90,8 +114,11 @@ def test_keyboard_alone_is_enough(page, url):
 def test_page_fits_and_reads_well(page, url, width, scheme):
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
-    for query in ("", "?source=y+%3D+x^2&at.x=2", "?source=b+%3D+a%2Ba&at.a=3&claim.a=1"):
+    slip = dict(EXAMPLES)["a slip halfway"].query
+    twice = "source=b+%3D+a%2Ba&at.a=3&claim.a=1"
+    for query in ("", "?source=y+%3D+x^2&at.x=2", f"?{twice}", f"?{slip}"):
         page.goto(f"{url}/{query}")
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(CONTRAST) == []
 

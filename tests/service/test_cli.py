@@ -15,7 +15,10 @@ import pytest
 from click.testing import CliRunner
 from serving import ROOT, environment
 
+from engine import Component, Report, Verdict
+from engine.check import Diagnosis
 from service import cli
+from service.verdicts import VERDICTS, findings, headline
 
 TINY = {"steps": 40, "model": {"nin": 3, "nouts": [4, 4, 1]}}
 
@@ -201,6 +204,40 @@ def test_undefined_value_names_the_mistake(nudge):
     assert "Logarithm of zero" in result.stdout
     assert "    log(x)" not in result.stdout
     assert "1 | y = log(x)*z\n        ^^^^^^\n" in result.stdout
+
+
+def test_comparison_that_cannot_fail_is_noted(nudge):
+    shown = nudge("check", "y = x*w", "x=1", "w=0", "--claim", "x=0").stdout
+    assert "Note: This comparison could hardly fail" in shown
+
+
+def test_every_verdict_has_words_and_an_exit_code():
+    assert set(VERDICTS) == {str(verdict) for verdict in Verdict}
+    assert {verdict.exit_code for verdict in VERDICTS.values() if verdict.tone == "open"} == {3}
+
+
+def test_nondeterministic_expression_is_blamed_on_nobody():
+    verdict = Verdict.NONDETERMINISTIC
+    component = Component("x", None, 2.0, None, None, None, verdict)
+    told = headline(Report(verdict, (component,), (), 1e-6, 1.0, reason="dice(x) is drawn"), True)
+    assert "another value each time" in told
+    assert told.endswith("dice(x) is drawn.")
+
+
+def test_at_most_three_ties_are_told():
+    component = Component("x", None, 1.0, 2.0, 0.0, 0.5, Verdict.FAIL)
+    found = tuple(Diagnosis("ones", None, f"{k} fits", {}, 1, 1) for k in range(6))
+    report = Report(Verdict.FAIL, (component,), (), 1e-6, 1.0, diagnoses=found)
+    assert [f.sentence for f in findings(report)] == ["0 fits.", "1 fits.", "2 fits.", "3 fits."]
+
+
+def test_mistake_that_is_on_no_shelf_is_told_by_its_code():
+    component = Component("x", None, 1.0, 2.0, 0.0, 0.5, Verdict.FAIL)
+    found = Diagnosis("quite_new", None, "x is off", {}, 1, 1)
+    report = Report(Verdict.FAIL, (component,), (), 1e-6, 1.0, diagnoses=(found,))
+    (finding,) = findings(report)
+    assert (finding.heading, finding.mend) == ("Probably: quite new", None)
+    assert finding.sentence == "x is off."
 
 
 def test_check_json_knows_no_nan(nudge):

@@ -134,6 +134,12 @@ def test_first_wrong_intermediate_is_found_and_what_follows_is_not_blamed(check)
     assert follows == {"d": False, "e": False, "a": True, "b": True}
 
 
+def test_comparison_that_cannot_fail_says_so(check):
+    found = check({"source": "x*w", "at": {"x": 1, "w": 0}}, claimed={"x": 0})
+    assert (found["verdict"], len(found["warnings"])) == ("pass", 1)
+    assert "could hardly fail" in found["warnings"][0]
+
+
 # ---- how slopes are found ----
 
 

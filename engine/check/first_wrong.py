@@ -82,11 +82,10 @@ def _told(
         f"{given} the gradient of {name} comes to {number(expected)}, and you have {number(claim)}."
     )
     if follow:
-        names = ", ".join(n for n, _ in follow)
-        sentence += f" What you have for {names} follows from that, and is no new mistake."
+        names, only = _listed(follow), "only follows" if len(follow) == 1 else "only follow"
+        sentence += f" What you have for {names} {only} from that: no new mistake."
     if others:
-        names = ", ".join(n for n, _ in others)
-        sentence += f" Apart from it there is another slip at {names}."
+        sentence += f" Apart from it there is another slip at {_listed(others)}."
     return FirstWrong(
         place=evidence.place(at, place),
         name=name,
@@ -98,7 +97,14 @@ def _told(
     )
 
 
+def _listed(named: Sequence[tuple[str, int]]) -> str:
+    *most, last = [name for name, _ in named]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _given(linear: Linear, components: Sequence[Component], at: int) -> str:
+    if at == linear.program.place:
+        return "the 1 that the output starts with"
     name = linear.program.nodes[at].name
     for component in components:
         if component.input == name:

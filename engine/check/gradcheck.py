@@ -127,4 +127,11 @@ def _explained(
     if first is not None and not diagnoses:
         # The claims hold several slips; the first of them may have a name.
         diagnoses = diagnose(linear, [c for c in components if c.input not in first.others])
+    if first is not None:
+        here = first.place.equation
+        diagnoses = tuple(sorted(diagnoses, key=lambda d: _equation(d) != here))
     return first, components, diagnoses
+
+
+def _equation(diagnosis: Diagnosis) -> int | None:
+    return None if diagnosis.place is None else diagnosis.place.equation

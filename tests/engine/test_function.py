@@ -96,9 +96,21 @@ def test_names_are_those_of_the_parameters():
 
 
 PLANTED = {
-    "factor 2": (lambda w, b: (2 * backward(w, b)[0], 2 * backward(w, b)[1]), "common_factor", "2 times"),
-    "mean over axis": (lambda w, b: tuple(g / 3 for g in backward(w, b)), "common_factor", "axis 0 of w"),
-    "mean forgotten": (lambda w, b: tuple(g * 60 for g in backward(w, b)), "common_factor", "over 60"),
+    "factor 2": (
+        lambda w, b: (2 * backward(w, b)[0], 2 * backward(w, b)[1]),
+        "common_factor",
+        "2 times",
+    ),
+    "mean over axis": (
+        lambda w, b: tuple(g / 3 for g in backward(w, b)),
+        "common_factor",
+        "axis 0 of w",
+    ),
+    "mean forgotten": (
+        lambda w, b: tuple(g * 60 for g in backward(w, b)),
+        "common_factor",
+        "over 60",
+    ),
     "uphill": (lambda w, b: tuple(-g for g in backward(w, b)), "sign_all", "opposite sign"),
     "detached": (lambda w, b: (backward(w, b)[0], 0 * b), "graph_cut", "gradient of b is 0"),
     "seed": (lambda w, b: (np.ones_like(w), np.ones_like(b)), "ones", "every entry is 1"),

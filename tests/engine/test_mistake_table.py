@@ -65,7 +65,8 @@ def softmax_diagonal():
 
 def max_tie_to_every_winner():
     """Both inputs are equal, and their parts meet again: the kink is only apparent."""
-    return said("m = max(a, b) + min(a, b)\nL = m*c", {"a": 2, "b": 2, "c": 3}, {"a": 4.5, "b": 4.5})
+    at = {"a": 2, "b": 2, "c": 3}
+    return said("m = max(a, b) + min(a, b)\nL = m*c", at, {"a": 4.5, "b": 4.5})
 
 
 def overflow():

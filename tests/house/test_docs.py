@@ -20,11 +20,14 @@ from docs.tables import api, errors, expressions, markdown
 from docs.tables import settings as settings_tables
 from engine import Limits
 from engine.check import TOLERANCES
+from engine.check.judges import METHODS
 from engine.datasets import DATASETS
 from engine.losses import LOSSES
+from engine.mistakes import MISTAKES
 from engine.nn import activations
 from engine.optim import OPTIMIZERS
 from engine.schedules import SCHEDULES
+from engine.steps import SLIPS
 from service import cli
 from service.config import SETTINGS, TEXT, Setting
 from service.verdicts import VERDICTS
@@ -135,8 +138,8 @@ def test_every_meaning_has_a_code():
 def test_every_mistake_of_expressions_is_shown():
     shown = {error.code for _, error in expressions.refusals()}
     known = {row.name for row in errors.found_codes() if row.kind == errors.EXPRESSION}
-    # The class's own code, and a limit that no source of 4 KiB reaches.
-    assert known - shown == {"unreadable", "too_many_elements"}
+    # The class's own code, a limit that no source of 4 KiB reaches, and what only rules can do.
+    assert known - shown == {"unreadable", "too_many_elements", "unknown_name"}
 
 
 # -- nothing undocumented --------------------------------------------------------------------
@@ -163,6 +166,9 @@ SHELVES = {
     "codes": (lambda: {row.name for row in errors.found_codes()}, "errors.md"),
     "routes": (lambda: {f"{method} {path}" for method, path, _ in api.operations()}, "api.md"),
     "pages": (lambda: set(api.PAGES), "api.md"),
+    "mistakes": (lambda: set(MISTAKES), "mistakes.md"),
+    "slips": (lambda: set(SLIPS), "mistakes.md"),
+    "methods": (lambda: set(METHODS), "api.md"),
     "verdicts": (lambda: set(VERDICTS) | set(TOLERANCES), "api.md"),
     "commands": (lambda: {f"nudge {name}" for name in cli.nudge.commands}, "commands.md"),
     "options": (options, "commands.md"),
@@ -208,7 +214,7 @@ def test_other_addresses_are_all_told():
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 OUR_FILE = re.compile(
-    r"(?<![\w./-])((?:engine|service|plugins|migrations|tests|docs)/[\w./*-]*[\w/])"
+    r"(?<![\w./-])((?:engine|service|plugins|migrations|tests|docs|benchmarks)/[\w./*-]*[\w/])"
 )
 OUR_NAME = re.compile(r"(?<![\w./-])((?:engine|service)(?:\.[A-Za-z_]\w*)+)(?![\w(]*/)")
 COMMAND = re.compile(r"(?:^|[\s$(;|])nudge ([a-z]+)((?:[ \t][^\n;|]*)?)", re.MULTILINE)

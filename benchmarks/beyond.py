@@ -45,6 +45,10 @@ class Outcomes:
         self.misses.append(f"{row['id']} {made}\n     {offered}")
 
 
+FOUND = frozenset({"wrong_rule", "finite_difference", "other_recipe", "permuted", "typing_slip"})
+"""Codes that name a formula, a recipe or a slip as it was found, not an entry of the list."""
+
+
 def of_part(rows: Iterable[Mapping[str, Any]], part: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if int(row["id"][1:]) % 3 in PARTS[part]]
 
@@ -66,6 +70,7 @@ def beyond_the_list(part: str) -> Outcomes:
         unfair = bool(found) and not fair[0]
         stated = unfair and not found[0].parts and found[0].mistake not in MEASURED
         counts["stated cause first"] += stated
+        counts["listed cause first"] += stated and found[0].mistake not in FOUND
         counts["wrong cause alone"] += stated and len(found) == 1
         counts["measured elsewhere alone"] += unfair and not stated and len(found) == 1
         if not any(fair):
@@ -182,6 +187,7 @@ def _text(position: Position, source: str) -> str:
 FIGURES = (
     ("fair cause, or place and value (2+ components)", "fair where shown twice", "shown twice"),
     ("a stated cause first, not fair", "stated cause first", "claims"),
+    ("of these on the list of mistakes", "listed cause first", "claims"),
     ("a wrong cause alone", "wrong cause alone", "claims"),
     ("another place measured, alone", "measured elsewhere alone", "claims"),
     ("nothing offered", "nothing", "claims"),

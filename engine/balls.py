@@ -37,7 +37,13 @@ def precision(bits: int) -> Iterator[None]:
 
 
 def _pow(a: arb, b: arb) -> arb:
-    return a if a.is_zero() and b > 0 else a**b
+    a, b = arb(a), arb(b)
+    if a.is_zero() and b > 0:
+        return a
+    power = a**b
+    if b.is_integer() and b > 0 and not power.is_finite() and a.is_finite():
+        return arb(0, abs(a).upper() ** b)  # flint gives up on a base around 0
+    return power
 
 
 def _logaddexp(a: arb, b: arb) -> arb:

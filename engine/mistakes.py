@@ -328,13 +328,13 @@ GRADIENTS: tuple[Mistake, ...] = (
         "overflow",
         "overflow",
         "a value exceeds what float64 can hold",
-        "use the stable form that is named",
+        "keep the exponent small, or use the stable form where one is named",
     ),
     Mistake(
         "log_of_zero",
         "logarithm of zero",
         "a probability underflows to 0 before its logarithm is taken",
-        "use the stable form that is named",
+        "keep the argument above 0, or use the stable form where one is named",
     ),
     Mistake(
         "division_by_zero",

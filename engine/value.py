@@ -295,7 +295,7 @@ def teach(op: Op) -> None:
     if not hasattr(Value, op.name):
         setattr(Value, op.name, _method(op))
         _TAUGHT[op.name] = op
-    if isinstance(op.forward, np.ufunc):
+    if isinstance(op.forward, np.ufunc) or BY_FUNCTION.get(op.forward) is op:
         _BY_FUNCTION.setdefault(op.forward, op)
 
 

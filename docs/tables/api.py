@@ -115,7 +115,7 @@ def _word(name: str, schema: Shape) -> str:
         return f"list of {kind(schema['items'])}"
     if name == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"{kind(schema['additionalProperties'])} by name"
-    if schema.get("format") == "date-time":
+    if name == "string" and schema.get("format") == "date-time":
         return "time in UTC"
     return WORDS.get(name, name)
 

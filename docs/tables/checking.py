@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from docs.tables.markdown import code, table
@@ -11,6 +12,19 @@ from service.verdicts import VERDICTS
 
 PROOFS = Path(__file__).parents[2] / "tests" / "proofs"
 """Where the long proofs leave their figures."""
+
+FAILURES = (
+    "right refused",
+    "right inconclusive",
+    "wrong accepted",
+    "wrong inconclusive",
+    "kink misjudged",
+    "non-finite misjudged",
+    "rounding called fail",
+    "rel_1e-04 not refused at strict",
+    "four digits not accepted at student",
+)
+"""What may go wrong where the expression is known; a proof counts only what does happen."""
 
 
 def verdicts() -> str:
@@ -27,13 +41,34 @@ def tolerances() -> str:
     return table(("Tolerance", "Relative"), rows)
 
 
-def measured() -> str:
-    """How the checker did on the scored claims of the cases, as the proof found it."""
-    rows = []
-    for name in sorted(TOLERANCES, key=lambda name: -TOLERANCES[name]):
-        found = json.loads((PROOFS / f"check-{name}.json").read_text(encoding="utf-8"))
-        total = found["claims"]
-        counts = (found[key] for key in ("right", "inconclusive", "wrong"))
-        shares = (f"{count:,} ({count / total:.1%})" for count in counts)
-        rows.append((code(name), f"{total:,}", *shares))
-    return table(("Tolerance", "Claims", "Judged right", "Inconclusive", "Judged wrong"), rows)
+def exact() -> str:
+    """How claims were judged where the expression is known: how many there were, how many of them
+    went wrong in each way, which may be none."""
+    return _figures("check-exact", FAILURES, default=0)
+
+
+def local() -> str:
+    """How operations were judged alone."""
+    return _figures("check-local", ("wrong",), default=0)
+
+
+def blackbox() -> str:
+    """How claims were judged by float64 values alone."""
+    return _figures("blackbox")
+
+
+def _figures(proof: str, rows: Iterable[str] = (), default: float | None = None) -> str:
+    """What a proof found: a row for each figure, also those named in `rows`, and a column for each
+    part of the cases."""
+    found = json.loads((PROOFS / f"{proof}.json").read_text(encoding="utf-8"))
+    names = sorted({*rows, *(name for part in found.values() for name in part)})
+    if not rows:
+        names = list(dict.fromkeys(name for part in found.values() for name in part))
+    return table(
+        ("", *found),
+        ((name, *(_shown(part.get(name, default)) for part in found.values())) for name in names),
+    )
+
+
+def _shown(figure: float | None) -> str:
+    return "" if figure is None else f"{figure:,.10g}"

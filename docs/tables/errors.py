@@ -43,6 +43,10 @@ MEANINGS = {
     ),
     "unknown_parameter": ("The operation has no such parameter.", "The hint says which."),
     "number": ("The number is too large for float64.", "Stay below 1.8e308."),
+    "unknown_name": (
+        "A formula uses a name that is not given.",
+        "A backward rule may use `g`, `y` and the inputs of its operation.",
+    ),
     "empty": ("There is no expression in the source.", "Write one."),
     "too_long": ("The source is too long.", "At most 4,096 bytes are read."),
     "too_deep": (
@@ -64,8 +68,8 @@ MEANINGS = {
     "not_finite": ("A value of an input is infinite or nan.", "Give a number of ordinary size."),
     "missing_input": ("An input has no value.", "Give it in `at`, or in the source: `x = 2`."),
     "unknown_input": (
-        "`at` or `claimed` names what is no input.",
-        "The hint says which inputs there are.",
+        "A point, a claim or a rule is for a name that is not there.",
+        "The hint says which names there are.",
     ),
     "wrong_shape": (
         "Arrays whose shapes do not go together.",
@@ -84,9 +88,64 @@ MEANINGS = {
         "This is not a tolerance.",
         "Say `student`, `strict`, or a number up to 0.5.",
     ),
+    "invalid_method": ("There is no such method.", "Say `auto`, `exact` or `blackbox`."),
     "too_many_components": (
-        "Too many numbers to check in too large an expression.",
+        "Too many numbers to check, or to sweep, in too large an expression.",
         "Claim fewer inputs at a time.",
+    ),
+    # any function at all
+    "function_failed": (
+        "The function, or its gradient, raised an error.",
+        "It is called with the inputs in the form of `at`; the message has its own error.",
+    ),
+    "not_one_number": (
+        "The function returns something other than one real number.",
+        "Sum the entries of an array, each times a weight.",
+    ),
+    "no_gradient": (
+        "There is no claimed gradient, or it holds no number.",
+        "Hand in `gradient`: an array, or a function that returns it.",
+    ),
+    "wrong_count": (
+        "As many names, or parts of a gradient, are wanted as there are inputs.",
+        "Give one for each input, in their order.",
+    ),
+    "too_few_evaluations": (
+        "So few calls allow no judgement.",
+        "The hint says how many it takes.",
+    ),
+    # backward rules
+    "missing_forward": (
+        "Neither what the operation computes nor its name is given.",
+        "Write the forward, such as `tanh(x)`.",
+    ),
+    "no_rules": ("There is no backward rule to check.", 'Give one: `{"x": "g * …"}`.'),
+    "reserved_name": (
+        "An input has a name that rules need for something else.",
+        "Rules call the upstream gradient `g` and the output `y`; take another name.",
+    ),
+    "not_elementwise": (
+        "Rules as text are for operations on single numbers.",
+        "Check an operation on whole arrays as a function.",
+    ),
+    "missing_parameter": (
+        "The operation needs a parameter that has no default.",
+        "Give its forward, with the number in it.",
+    ),
+    # backpropagation, replayed
+    "unknown_slip": ("There is no slip of this name.", "The hint names the nearest, or all."),
+    "wrong_passes": (
+        "The slip does not show in so many passes.",
+        "`no_zero_grad` and `stale_graph` take 2 to 20 passes; the others take one.",
+    ),
+    "too_many_steps": (
+        "The replay would take too many steps.",
+        "Use a shorter expression, fewer uses of one value, or fewer passes.",
+    ),
+    # training
+    "invalid_record": (
+        "The record of a training run does not hold together.",
+        "The pointer says where.",
     ),
     "invalid_config": (
         "A training configuration cannot be.",
@@ -113,6 +172,14 @@ MEANINGS = {
     "bad_request": ("The request cannot be read.", "Look at it as it was sent: `curl -v`."),
     "cross_site": ("A page of another site sent this.", "Send it from Nudge's own page."),
     "not_found": ("There is nothing at this address.", "See [the routes](api.md#routes)."),
+    "unknown_program": (
+        "No program has this hash, or nobody has used it for long.",
+        "`POST` its source to `/api/v1/programs` again.",
+    ),
+    "program_unreadable": (
+        "The program was stored with operations that are no longer there.",
+        "The operator may have removed a plugin; `GET /api/v1/ops` lists what there is.",
+    ),
     "unknown_run": ("No such run, or it has expired.", "See `expires_at` of a run."),
     "unknown_series": ("The run has no such series.", "The hint lists those it has."),
     "method_not_allowed": ("The address is there, the method is not.", "See the header `Allow`."),
@@ -160,13 +227,6 @@ MEANINGS = {
     ),
 }
 """Meaning and mend of each code."""
-
-TITLES = {
-    EXPRESSION: "Expressions",
-    INPUT: "Points, claims, shapes, configurations",
-    REQUEST: "Requests",
-    RUN: "Runs",
-}
 
 
 @dataclass(frozen=True, order=True)

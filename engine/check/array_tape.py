@@ -14,6 +14,7 @@ from engine.functions import BY_ARRAY
 from engine.program import Equation, Program
 
 FINITE = np.frompyfunc(arb.is_finite, 1, 1)
+LIFTED = np.frompyfunc(lambda x: x if isinstance(x, arb) else arb(float(x)), 1, 1)
 
 
 SUMS = frozenset({np.add, np.multiply})
@@ -31,14 +32,14 @@ class BallArray(np.ndarray):
         row = BY_ARRAY.get(ufunc)
         known = ufunc if row is None or ufunc in SUMS else _entrywise(row.name)
         if method == "reduce":
-            return ball_array(_reduced(known, *plain, **kwargs))
+            return _view(_reduced(known, *plain, **kwargs))
         if kwargs.get("out") is not None:  # an in-place step of numpy's own, such as in mean
             kwargs = {key: kwargs[key] for key in kwargs.keys() - {"out", "casting", "subok"}}
-        return ball_array(getattr(known, method)(*plain, **kwargs))
+        return _view(getattr(known, method)(*plain, **kwargs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func is np.where:
-            return ball_array(_entrywise("where")(*map(_plain, args)))
+            return _view(_entrywise("where")(*map(_plain, args)))
         return super().__array_function__(func, types, args, kwargs)
 
 
@@ -93,26 +94,36 @@ class ArrayTape:
             for place, (node, value) in enumerate(
                 zip(self.program.nodes, self._values, strict=True)
             ):
-                if isinstance(node, Equation):
+                if place in self._plain:
+                    registers.append(value)
+                elif isinstance(node, Equation):
                     args = [registers[i] for i in node.args]
                     registers.append(self._apply(place, node, args))
                 else:
-                    registers.append(value if place in self._plain else _balls(value))
+                    registers.append(balls_of(value))
             self._base = ctx.prec, registers
         return self._base[1]
 
     def _apply(self, place: int, node: Equation, args: Sequence[Any]) -> Any:
-        op = node.op
-        if op.formula is not None:
-            params = [arb(float(x)) for x in node.params.values()]
-            [result] = run(op.formula, [*args, *params], _call)
-            shape = np.shape(self._values[place])
-            if np.shape(result) != shape:
-                result = np.broadcast_to(np.array(result, dtype=object), shape)
-            return ball_array(result)
-        if op.elementwise or op.origin != "built-in":
-            return ball_array(self._stand_in(place)(*args))
-        return ball_array(op.forward(*args, **node.params))
+        if known_on_balls(node):
+            return on_balls(node, args, np.shape(self._values[place]))
+        return _register(self._stand_in(place)(*args))
+
+
+def known_on_balls(node: Equation) -> bool:
+    """Whether the forward of an equation can be carried out on balls."""
+    return node.op.formula is not None or node.op.origin == "built-in"
+
+
+def on_balls(node: Equation, args: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """The forward of an equation on balls or arrays of them; its result has this shape."""
+    if node.op.formula is None:
+        return _register(node.op.forward(*map(_array, args), **node.params))
+    params = [arb(float(x)) for x in node.params.values()]
+    [result] = run(node.op.formula, [*map(_array, args), *params], _call)
+    if np.shape(result) != shape:
+        result = np.broadcast_to(np.array(_register(result), dtype=object), shape)
+    return _register(result)
 
 
 def _call(name: str, *args: Any) -> Any:
@@ -134,17 +145,35 @@ def _entrywise(name: str) -> Any:
     return np.frompyfunc(function, arity, 1)
 
 
-def _balls(value: Any) -> Any:
+def balls_of(value: Any) -> Any:
+    """A number as a ball, an array as an array of balls."""
     if value.__class__ is float:
         return arb(value)
-    return ball_array(np.frompyfunc(lambda x: arb(float(x)), 1, 1)(np.asarray(value)))
+    return LIFTED(np.asarray(value)).view(BallArray)
 
 
-def ball_array(x: Any) -> Any:
-    """An array of objects as an array of balls; a single ball as it is."""
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return x.view(BallArray) if x.ndim else x.item()
-    return x
+def _array(x: Any) -> Any:
+    """A ball as an array without axes, so that numpy's functions on it are those of balls."""
+    return np.array(x, dtype=object).view(BallArray) if isinstance(x, arb) else x
+
+
+def _register(x: Any) -> Any:
+    """A result as it is kept: a ball, or an array of nothing but balls."""
+    if not isinstance(x, np.ndarray):
+        return x if isinstance(x, arb) else arb(float(x))
+    lifted = LIFTED(x)
+    return (
+        lifted.view(BallArray)
+        if isinstance(lifted, np.ndarray) and lifted.ndim
+        else _number(lifted)
+    )
+
+
+def _view(x: Any) -> Any:
+    """What one of numpy's functions gave, as an array of balls again."""
+    if isinstance(x, arb):
+        return _array(x)
+    return x.view(BallArray) if isinstance(x, np.ndarray) and x.dtype == object else x
 
 
 def _plain(x: Any) -> Any:
@@ -158,13 +187,16 @@ def _number(x: Any) -> Any:
 
 def labels(program: Program) -> set[int]:
     """The places of nodes that an op takes as names rather than numbers, such as the classes of
-    a loss: they cannot be moved, and have no gradient."""
-    return {
-        node.args[i]
-        for node in program.equations
-        for i in node.op.blind
-        if i < len(node.args) and not node.op.elementwise
-    }
+    a loss, and of all that these are made from: they cannot be moved, and have no gradient."""
+    found: set[int] = set()
+    for place, node in reversed(list(enumerate(program.nodes))):
+        if not isinstance(node, Equation):
+            continue
+        if place in found:
+            found.update(node.args)
+        elif not node.op.elementwise:
+            found.update(node.args[i] for i in node.op.blind if i < len(node.args))
+    return found
 
 
 def work(program: Program, values: Sequence[Any]) -> int:

@@ -30,8 +30,7 @@ class Exact:
         values: Sequence[Any],
         stand_in: StandIn,
     ) -> None:
-        scalar = all(value.__class__ is float for value in values)
-        tape = BallTape if scalar else ArrayTape
+        tape = BallTape if of_scalars(program, values) else ArrayTape
         self._tape = tape(program, values, stand_in)
         self._values = values
 
@@ -39,6 +38,14 @@ class Exact:
         """With respect to the node at `place`, or to its entry at `index`."""
         x = self._values[place] if index is None else self._values[place][index]
         return slope_of(self._tape.moved(place, index), float(x))
+
+
+def of_scalars(program: Program, values: Sequence[Any]) -> bool:
+    """Whether a program holds single numbers only, and no operation made for arrays."""
+    return all(value.__class__ is float for value in values) and not any(
+        equation.op.formula is None and equation.op.origin == "built-in"
+        for equation in program.equations
+    )
 
 
 def formula_slope(formula: Formula, inputs: Sequence[float], place: int) -> Slope:

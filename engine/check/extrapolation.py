@@ -16,9 +16,10 @@ from flint import arb
 from engine.balls import BITS, precision
 from engine.check.slopes import UNKNOWN, Estimate, Kind, Slope
 
-ROUNDS = ((BITS, 113), (2330, 800))
-"""Binary digits, and the step as so many halvings of the input; the second attempt, with 700
-decimal digits, is for slopes that are tiny or zero, and for what does not settle."""
+ROUNDS = ((BITS, 113), (2330, 800), (6600, 2200))
+"""Binary digits, and the step as so many halvings of the input, or of 1 for a larger one. The
+second attempt, with 700 decimal digits, is for slopes that are tiny or zero; the third for what
+changes its ways over less than 1e-240, and before anything is called an edge."""
 
 SMALLEST = -10
 """The binary exponent that an input of 0 is taken to have."""
@@ -34,6 +35,10 @@ SAME = 1e-15
 
 ABSENT = 1e-40
 """A slope below this is looked at with more digits: it may be zero."""
+
+SHRINKING, GROWING = 0.95, 1.05
+"""Quotients that fall, or rise, by more than this from each step to its half go to a limit of 0, or
+to none."""
 
 UNIT = 2.0**-53
 """Half the distance from 1 to the next float64."""
@@ -55,14 +60,17 @@ class Side:
     ball: Any = None
     edge: bool = False
 
-    @property
-    def clear(self) -> bool:
-        """Whether more digits could tell nothing new."""
-        settled = self.ball is not None
-        return settled and (self.estimate.bound == 0 or abs(self.estimate.slope) > ABSENT)
+    def clear(self, attempt: int) -> bool:
+        """Whether more digits could tell nothing new after this attempt, counted from 0."""
+        if self.ball is None:
+            return False
+        if self.estimate.bound == 0 or abs(self.estimate.slope) > ABSENT:
+            return True
+        return attempt > 0 and self.estimate.bound <= ABSENT
 
 
-FLAT = Side(Estimate(0.0, 0.0), arb(0))
+ZERO = arb(0)
+FLAT = Side(Estimate(0.0, 0.0), ZERO)
 
 
 def slope_of(function: Function, x: float) -> Slope:
@@ -72,31 +80,37 @@ def slope_of(function: Function, x: float) -> Slope:
     changed. What it cannot know better than to some digits stays in the bound.
     """
     exponent = math.frexp(x)[1] if x else SMALLEST
+    size = min(exponent, 0)
     spent = 0
-    for bits, halvings in ROUNDS:
-        with precision(bits + max(0, SMALLEST - exponent)):
+    for attempt, (bits, halvings) in enumerate(ROUNDS):
+        with precision(bits + max(SMALLEST - exponent, exponent, 0)):
             here = function(None)
-            step = arb(2) ** (exponent - halvings)
-            allowed = SETTLED if (bits, halvings) != ROUNDS[-1] else USELESS
-            right, left = (_side(function, here, h, allowed) for h in (step, -step))
+            step = arb(2) ** (size - halvings)
+            last = attempt + 1 == len(ROUNDS)
+            right, left = (_side(function, here, h, last) for h in (step, -step))
             slope = _both(right, left)
         spent += 1 + 2 * STEPS
-        if right.clear and left.clear:
+        if right.clear(attempt) and left.clear(attempt):
             break
     return Slope(*slope, spent)
 
 
-def _side(function: Function, here: Any, step: Any, allowed: float) -> Side:
+def _side(function: Function, here: Any, step: Any, last: bool) -> Side:
+    if not here.is_finite():
+        return Side(UNKNOWN)  # the digits do not suffice to tell the value itself
     quotients = []
     for k in range(STEPS):
         h = step if k == 0 else step / 2**k
         moved = function(h)
         if moved is here or moved == here:  # balls are equal only if they are exact
-            return FLAT
+            quotients.append(ZERO)
+            continue
         difference = moved - here
         if not difference.is_finite():
             return Side(UNKNOWN, edge=True)
         quotients.append(difference / h)
+    if all(quotient is ZERO for quotient in quotients):
+        return FLAT
     a, b, c = quotients
     # The error of a one-sided quotient has terms of order h and h²; each level removes one.
     first, second = 2 * b - a, 2 * c - b
@@ -104,23 +118,30 @@ def _side(function: Function, here: Any, step: Any, allowed: float) -> Side:
     slope, radius = float(ball), float(ball.rad())
     change = float(abs((second - first).mid()))
     size = abs(slope)
+    allowed = USELESS if last else SETTLED
     if math.isfinite(slope) and change <= SETTLED * size and radius <= allowed * size:
         return Side(Estimate(slope, change + radius + UNIT * size), ball)
-    return _unsettled(quotients, slope, change + radius)
+    found = _unsettled(quotients, slope, change + radius)
+    if last and found.ball is None and not found.edge and change <= radius < math.inf:
+        return Side(Estimate(slope, change + radius), ball)  # known to no more digits than these
+    return found
 
 
 def _unsettled(quotients: list[Any], slope: float, doubt: float) -> Side:
-    """Quotients that go to zero give a slope of 0, within what is left of them; quotients that
-    grow without end a vertical tangent; others nothing."""
-    if abs(slope) + doubt <= ABSENT:
-        return Side(Estimate(0.0, abs(slope) + doubt), arb(0, abs(slope) + doubt))
+    """Quotients that go to zero, or cannot be told from it, give a slope of 0, within what is left
+    of them; quotients that grow without end a vertical tangent; others nothing."""
     sizes = [abs(q) for q in quotients]
-    ratios = [float(after / before) for before, after in pairwise(sizes)]
-    if all(1.05 < ratio < 2.1 for ratio in ratios):
-        return Side(Estimate(math.copysign(math.inf, float(quotients[-1])), 0.0), edge=True)
-    if all(ratio < 0.95 for ratio in ratios) and float(sizes[-1].upper()) <= SETTLED:
-        left = 4 * float(sizes[-1].upper())
+    left = max(float(size.upper()) for size in sizes)
+    if all(q.contains(0) for q in quotients) and left <= ABSENT:
         return Side(Estimate(0.0, left), arb(0, left))
+    ratios = [float(after / before) for before, after in pairwise(sizes)]
+    if all(ratio < SHRINKING for ratio in ratios):
+        if abs(slope) + doubt <= ABSENT:
+            return Side(Estimate(0.0, abs(slope) + doubt), arb(0, abs(slope) + doubt))
+        if left <= SETTLED:
+            return Side(Estimate(0.0, 4 * left), arb(0, 4 * left))
+    if all(GROWING < ratio < 2.1 for ratio in ratios):
+        return Side(Estimate(math.copysign(math.inf, float(quotients[-1])), 0.0), edge=True)
     return Side(UNKNOWN)
 
 

@@ -71,15 +71,12 @@ def _told(
     others: Sequence[tuple[str, int]],
 ) -> FirstWrong:
     evidence = Evidence(linear, components)
-    uses = linear.uses[place]
-    at = uses[0].user if len({use.user for use in uses}) == 1 else place
+    users = sorted({use.user for use in linear.uses[place]})
     claim = next(c.claim for c in components if c.input == name)
-    node = linear.program.nodes[at]
-    where = f"at equation {node.number}, {node.text}" if isinstance(node, Equation) else "at inputs"
-    given = _given(linear, components, at)
     sentence = (
-        f"Going backward from the output, your gradients first part from the truth {where}: from "
-        f"{given} the gradient of {name} comes to {number(expected)}, and you have {number(claim)}."
+        f"Going backward from the output, your gradients first part from the truth "
+        f"{_where(linear, components, name, users)} the gradient of {name} comes to "
+        f"{number(expected)}, and you have {number(claim)}."
     )
     if follow:
         names, only = _listed(follow), "only follows" if len(follow) == 1 else "only follow"
@@ -87,7 +84,7 @@ def _told(
     if others:
         sentence += f" Apart from it there is another slip at {_listed(others)}."
     return FirstWrong(
-        place=evidence.place(at, place),
+        place=evidence.place(users[0] if len(users) == 1 else place, place),
         name=name,
         claim=claim,
         expected=expected,
@@ -98,8 +95,29 @@ def _told(
 
 
 def _listed(named: Sequence[tuple[str, int]]) -> str:
-    *most, last = [name for name, _ in named]
+    return _joined([name for name, _ in named])
+
+
+def _joined(words: Sequence[str]) -> str:
+    *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def _where(linear: Linear, components: Sequence[Component], name: str, users: Sequence[int]) -> str:
+    if not users:
+        return f"at {name}, which no equation uses: there"
+    if len(users) != 1:
+        equations = _joined([str(_number(linear, user)) for user in users])
+        return f"at {name}, where the parts from equations {equations} come together: from them"
+    [user] = users
+    text = linear.program.nodes[user]
+    assert isinstance(text, Equation)
+    return f"at equation {text.number}, {text.text}: from {_given(linear, components, user)}"
+
+
+def _number(linear: Linear, place: int) -> int:
+    node = linear.program.nodes[place]
+    return node.number if isinstance(node, Equation) else 0
 
 
 def _given(linear: Linear, components: Sequence[Component], at: int) -> str:

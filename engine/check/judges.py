@@ -11,7 +11,7 @@ import numpy as np
 from engine.check import blackbox
 from engine.check.array_tape import work
 from engine.check.claims import Claim
-from engine.check.exact import Exact
+from engine.check.exact import Exact, of_scalars
 from engine.check.linear import Linear
 from engine.check.local import Unmeasured, stand_in
 from engine.check.report import Component
@@ -57,7 +57,7 @@ class ExactJudge:
         self._backprop = [node.gradient for node in evaluation.nodes]
         self._rounding: Rounding | ArrayRounding
         self.linear: Linear | None = None
-        if all(value.__class__ is float for value in values):
+        if of_scalars(program, values):
             self.linear = Linear(program, values)
             self._scales: Sequence[Any] = self.linear.scales
             self._rounding = Rounding(self.linear)
@@ -162,7 +162,7 @@ def component(
 ) -> Component:
     """A claim beside the slope that it was judged by."""
     known = slope.kind == "smooth" and math.isfinite(slope.both.slope)
-    reference = slope.both.slope if known else None
+    reference = slope.both.slope + 0.0 if known else None  # no -0.0
     relative = None
     if reference is not None:
         gap = abs(claim.value - reference)
@@ -206,7 +206,9 @@ def path_scales(program: Program, evaluation: Evaluation) -> list[Any]:
         parts = gradients_of(value, np.broadcast_to(scales[place], value.shape)[()])
         for arg, part in zip(node.args, parts, strict=True):
             if part is not None:
-                scales[arg] = scales[arg] + np.abs(np.nan_to_num(part))
+                scales[arg] = scales[arg] + np.abs(
+                    np.nan_to_num(part, posinf=np.inf, neginf=np.inf)
+                )
     return [
         np.broadcast_to(scale, value.shape) for scale, value in zip(scales, values, strict=True)
     ]

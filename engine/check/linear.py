@@ -86,13 +86,14 @@ class Linear:
             values[i] = value_of(node.op, [values[arg] for arg in node.args], node.params)
         return values
 
-    def through(self, chosen: Callable[[Edge], bool]) -> list[float]:
-        """As `scales`, over those paths alone that lead through a chosen edge, where its own
-        derivative counts as 1: how far an error of size 1 in those derivatives could reach."""
-        marked = [chosen(edge) for edge in self.edges]
+    def through(self, size: Callable[[Edge], float | None]) -> list[float]:
+        """As `scales`, over those paths alone that lead through an edge to which `size` gives a
+        number, and with that number for its derivative: how far an error of that size in those
+        derivatives could reach."""
+        errors = [size(edge) for edge in self.edges]
         sizes = [abs(edge.derivative) for edge in self.edges]
-        reached = self._back([1.0 if m else d for m, d in zip(marked, sizes, strict=True)])
-        around = self._back([0.0 if m else d for m, d in zip(marked, sizes, strict=True)])
+        reached = self._back([d if e is None else e for e, d in zip(errors, sizes, strict=True)])
+        around = self._back([d if e is None else 0.0 for e, d in zip(errors, sizes, strict=True)])
         return [a - b for a, b in zip(reached, around, strict=True)]
 
     def _back(self, derivatives: Sequence[float]) -> list[float]:

@@ -49,6 +49,16 @@ ROUNDED = 4e-15
 """A difference below this share of the natural scale is rounding in those parts."""
 
 
+ABSENT = 1e-40
+"""A slope of 0 that is known this closely is 0."""
+
+CANCELLING = frozenset({"tanh", "sigmoid"})
+"""Ops whose local derivative is a small difference of numbers near 1, once they saturate."""
+
+BLURRED = 2.0**-51
+"""How far off such a difference may be: a few units in the last place of 1."""
+
+
 def relative_tolerance(tolerance: str | float) -> float:
     """The number behind a tolerance. Raises InputError for an unknown name or a number outside
     (0, 0.5]."""
@@ -90,10 +100,13 @@ def judge(
     gap, allowed = abs(claim - truth), rtol * abs(truth)
     if gap <= allowed and 2 * bound <= 3 * allowed:
         return Verdict.PASS
-    if abs(truth) < NEAR_ZERO * scale and gap <= ROUNDED * scale:
+    if claim == truth == 0 and bound <= ABSENT:
+        return Verdict.PASS
+    floor = scale if math.isfinite(scale) else 0.0
+    if abs(truth) < NEAR_ZERO * floor and gap <= ROUNDED * floor:
         return Verdict.PASS
     if gap <= allowed + 4 * bound:
-        return Verdict.PASS if gap <= bound <= ROUNDED * scale else Verdict.INCONCLUSIVE
+        return Verdict.PASS if gap <= bound <= ROUNDED * floor else Verdict.INCONCLUSIVE
     return Verdict.ROUNDING if excused(claim, truth) else Verdict.FAIL
 
 

@@ -54,7 +54,7 @@ broadcast_to = op(
 
 
 def _place(x, *, index, shape):
-    out = np.zeros(shape)
+    out = np.zeros(shape, dtype=np.asarray(x).dtype)
     np.add.at(out, index, x)
     return out
 

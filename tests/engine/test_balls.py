@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import threading
 from collections.abc import Callable
 from fractions import Fraction
@@ -116,11 +117,17 @@ def test_ball_outside_the_domain_is_not_finite(name: str, point: tuple[float, ..
     ("base", "exponent", "power"),
     [(0, 0, 1), (0, 2, 0), (0, 0.5, 0), (-2, 3, -8), (-2, -3, -0.125), (-2, 0, 1), (4, 0.5, 2)],
 )
-def test_power_of_whole_numbers_is_exact(base: float, exponent: float, power: float) -> None:
+def test_power_at_the_edges_is_exact(base: float, exponent: float, power: float) -> None:
     with precision(BITS):
         ball = BALLS["pow"](arb(base), arb(exponent))
         assert ball.contains(arb(power))
         assert ball.rad() < 1e-100
+
+
+def test_power_of_zero_is_zero_for_any_positive_exponent() -> None:
+    with precision(BITS):
+        assert BALLS["pow"](arb(0), arb(2).sqrt()) == 0
+        assert not BALLS["pow"](arb(0), arb(-2).exp() - 1).is_finite()
 
 
 @pytest.mark.parametrize("row", COMPARISONS, ids=lambda row: row.name)
@@ -203,6 +210,7 @@ def test_precision_is_set_back_after_a_failure() -> None:
 
 def test_threads_with_two_precisions_do_not_disturb_each_other() -> None:
     wrong: list[tuple[int, float]] = []
+    interval = sys.getswitchinterval()
     third = Formula.trace([lambda x: x / 3.0], ("x",))
 
     def work(bits: int) -> None:
@@ -213,8 +221,12 @@ def test_threads_with_two_precisions_do_not_disturb_each_other() -> None:
                 wrong.append((bits, found))
 
     threads = [threading.Thread(target=work, args=(bits,)) for bits in (64, 400, 900)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert not wrong

@@ -261,7 +261,7 @@ def test_every_slip_is_another_derivative(slip):
         inputs = (1.7, 2.3)[: op.arity]
         y = op(*inputs)
         true = local_derivatives(op, y, inputs)[slip.argument]
-        if name == "relu":
+        if name == "relu" and slip.wrong == "1":
             inputs, y, true = (-1.7,), 0.0, 0.0
         names = ("y", "x", "d") if op.arity == 1 else ("y", "a", "b", "d")
         wrong = value(slip.wrong, names, (y, *inputs, true))

@@ -53,6 +53,16 @@ def test_first_of_two_slips_is_diagnosed():
     assert [d.mistake for d in report.diagnoses] == ["swap_mul"]
 
 
+def test_output_does_not_start_with_another_number():
+    first = check(parse(LECTURE), AT, {"L": 2, "d": -4}).first_wrong
+    assert (first.name, first.expected, first.follow) == ("L", 1.0, ("d",))
+
+
+def test_parts_of_a_name_used_twice_come_together():
+    first = check(parse("u = a*b\nL = u + sin(a)*u"), {"a": 1.0, "b": 2.0}, {"u": 1, "a": 2})
+    assert "where the parts from equations 3 and 4 come together" in first.first_wrong.explanation
+
+
 def test_name_bound_again_is_claimed_by_its_last_binding():
     program = parse("c = a*2\nc = c + a\nL = c*c")
     report = check(program, {"a": 1.5}, {"c": 9, "c@1": 9, "a": 27})

@@ -16,7 +16,7 @@ import click
 import cogapp
 import pytest
 
-from docs.tables import api, errors, expressions, markdown
+from docs.tables import api, checking, errors, expressions, markdown
 from docs.tables import settings as settings_tables
 from engine import Limits
 from engine.check import TOLERANCES
@@ -31,6 +31,7 @@ from engine.steps import SLIPS
 from service import cli
 from service.config import SETTINGS, TEXT, Setting
 from service.verdicts import VERDICTS
+from tests.engine.test_adversarial import GOALS
 from tests.house.examples import ADDRESS, Page, blocks, commands
 from tests.serving import Served, environment, served
 
@@ -133,6 +134,10 @@ def test_code_without_meaning_is_an_error(monkeypatch):
 
 def test_every_meaning_has_a_code():
     assert set(errors.MEANINGS) == {row.name for row in errors.found_codes()}
+
+
+def test_failures_of_checking_are_those_that_are_counted():
+    assert set(checking.FAILURES) == set(GOALS)
 
 
 def test_every_mistake_of_expressions_is_shown():

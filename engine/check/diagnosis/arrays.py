@@ -4,6 +4,7 @@ rule replaced, and compared with the claims."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def diagnose_arrays(
     if not claims:
         return ()
     of = sum(component.verdict is Verdict.FAIL for component in components)
-    shown = tuple(symptoms(claims, references, rtol))
+    shown = tuple(_sentence(d) for d in symptoms(claims, references, rtol))
     if sum(int(np.size(value)) for value in values) > NUMBERS:
         return shown
     digits = max(significant(float(x)) for claim in claims.values() for x in np.ravel(claim))
@@ -47,6 +48,11 @@ def diagnose_arrays(
         tried = _Tried(program, values, op_pull, claims, references, allowed)
         found = sorted(tried.found(of), key=lambda it: it.rank)
     return (*(it.diagnosis(of) for it in found), *shown)[:6]
+
+
+def _sentence(diagnosis: Diagnosis) -> Diagnosis:
+    text = diagnosis.explanation
+    return replace(diagnosis, explanation=f"{text[0].upper()}{text[1:]}.")
 
 
 def _whole(

@@ -50,7 +50,7 @@ SLIPS: tuple[Slip, ...] = (
     Slip("pow_off_by_one", ("pow",), 0, "b*a**b"),
     Slip("div_no_square", ("div",), 1, "-a/b"),
     Slip("relu_mask", ("relu",), 0, "1"),
-    Slip("relu_mask", ("relu",), 0, "1 - d"),
+    Slip("relu_mask", ("relu",), 0, "0"),
 )
 """One row each; the general ones (sign, factor forgotten, operands swapped) hold for every op."""
 

@@ -225,9 +225,15 @@ def _named(factor: float, doubt: float, facts: Sequence[float]) -> str | None:
             [value] = compiled((text.replace("pi", repr(math.pi)),), FACTOR_NAMES)(*facts)
         except (ArithmeticError, ValueError):
             continue
-        if value != 1 and abs(value - factor) <= 2 * doubt * abs(factor):
+        if value != 1 and abs(value - factor) <= 2 * doubt:
             return name
     return None
+
+
+def _sentence(evidence: Evidence, text: str) -> str:
+    first = text.replace(",", " ").split(" ", 1)[0]
+    named = first in evidence.names  # a name keeps its own letters
+    return f"{text if named else text[0].upper() + text[1:]}."
 
 
 def _vector(
@@ -236,14 +242,10 @@ def _vector(
     shown = dict(numbers)
     if "factor" in shown:
         shown |= {"yours": shown["factor"], "true": 1.0}
-    return Found(
-        rank, mistake, None, f"{sentence[0].upper()}{sentence[1:]}.", shown, evidence.count
-    )
+    return Found(rank, mistake, None, _sentence(evidence, sentence), shown, evidence.count)
 
 
 def _component(evidence: Evidence, mistake: str, rank: float, i: int, sentence: str) -> Found:
     place = evidence.place(evidence.places[i])
     numbers = {"yours": float(evidence.claims[i]), "true": float(evidence.truth[i])}
-    return Found(
-        rank, mistake, place, f"{sentence[0].upper()}{sentence[1:]}.", numbers, evidence.count
-    )
+    return Found(rank, mistake, place, _sentence(evidence, sentence), numbers, evidence.count)

@@ -93,6 +93,8 @@ def part_of(claims: Mapping[str, Any], references: Mapping[str, Any], rtol: floa
 
 def listed(words: list[str]) -> str:
     """ "a", "a and b", "a, b and c", and no more than a handful."""
+    if not words:
+        return ""
     if len(words) > 6:
         words = [*words[:5], f"{len(words) - 5} more"]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -105,6 +105,18 @@ BALLS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 """Each row of engine.functions by name, on balls; comparisons give True, False or Undecided."""
 
 
+def parameters(node: Any) -> list[float]:
+    """The parameters of an equation as numbers for the formula of its op; what the formula does not
+    speak of may be anything, and is 0."""
+    formula = node.op.formula
+    parts = [arg for line in formula.lines for arg in line.args] + list(formula.results)
+    used = {~part.index for part in parts if isinstance(part, Ref) and part.index < 0}
+    first = len(node.op.input_names)
+    return [
+        float(value) if first + i in used else 0.0 for i, value in enumerate(node.params.values())
+    ]
+
+
 def run(
     formula: Formula, balls: Sequence[Any], call: Callable[..., Any] | None = None
 ) -> list[Any]:

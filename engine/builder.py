@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,9 @@ class ProgramBuilder:
                 inputs = tuple(nodes[i].name for i in node.args)
                 node = replace(node, name=self._name(place, node.number), inputs=inputs)
             nodes.append(node)
-        return Program(source, tuple(nodes), output, self._limits)
+        names = {node.name for node in nodes}
+        also = {name: place for name, place in self._now.items() if name not in names}
+        return Program(source, tuple(nodes), output, self._limits, MappingProxyType(also))
 
     def _name(self, place: int, number: int) -> str:
         if place not in self._labels:

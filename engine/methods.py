@@ -36,6 +36,10 @@ def on_arrays(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         try:
             return tidy(op.forward(*map(as_numpy, inputs), **params))
         except (ValueError, IndexError, TypeError) as error:
+            if op.elementwise and not any(map(np.ndim, inputs)):
+                at = ", ".join(f"{x:g}" for x in inputs)
+                name = type(error).__name__
+                raise OpError(f"{op.name} failed at {at}: {name}: {error}") from error
             raise shape_error(op, inputs, error) from error
 
 

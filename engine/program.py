@@ -118,6 +118,8 @@ class Program:
     nodes: tuple[Input | Constant | Equation, ...]
     place: int
     limits: Limits = field(default_factory=Limits, compare=False)
+    aliases: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    """Names that were bound to a node which has another name: y in `y = x`."""
 
     @functools.cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -145,6 +147,15 @@ class Program:
                 params = {k: repr(v) for k, v in sorted(node.params.items())}
                 rows.append([node.name, node.op.name, node.op.hash, node.args, params])
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+    def after(self, place: int) -> dict[int, Equation]:
+        """The equations that depend on the node at `place`, by their places, in order."""
+        found: dict[int, Equation] = {}
+        for i, node in enumerate(self.nodes):
+            if i != place and isinstance(node, Equation):
+                depends = any(arg == place or arg in found for arg in node.args)
+                found |= {i: node} if depends else {}
+        return found
 
     # -- printed ---------------------------------------------------------------
 

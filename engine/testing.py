@@ -3,7 +3,8 @@
     def test_backward_of_my_layer(gradcheck):
         gradcheck(loss, (weights, bias), gradient=my_backward)
 
-pytest finds the fixture where Nudge is installed. Without pytest there is assert_gradient.
+The fixture is there where a conftest.py says so: `pytest_plugins = ["engine.testing"]`. Without
+pytest there is assert_gradient.
 """
 
 from __future__ import annotations

@@ -126,7 +126,10 @@ class Settings:
         FOLDER, None, "Folder whose *.py files are plugins."
     )
     retention_days: int = setting(
-        whole(1, 36500), 7, "Days after which gradient checks and runs nobody owns are removed."
+        whole(1, 36500),
+        7,
+        "Days after which gradient checks and runs nobody owns are removed, "
+        "and programs nobody uses.",
     )
     workers: int = setting(whole(1, 64), 1, "Worker processes that carry out training runs.")
     lease_seconds: float = setting(

@@ -62,12 +62,20 @@ def judge(question: Question, vocabulary: Vocabulary, limits: Limits | None = No
                 pointer="/sweep",
                 hint=f"claim at most {SWEPT} numbers at a time, or leave the sweep out",
             )
-        sweeps = tuple((c, sweep_of(program, question.at, c)) for c in report.components)
+        exact = report.method == "exact"
+        sweeps = tuple((c, sweep_of(program, question.at, c, exact)) for c in report.components)
     return Judgement(program, report, sweeps)
 
 
-def sweep_of(program: Program, at: Mapping[str, Any], component: Component) -> tuple[SweepRow, ...]:
-    """The error of difference quotients against their step; empty where there is no one slope."""
+def sweep_of(
+    program: Program, at: Mapping[str, Any], component: Component, exact: bool = False
+) -> tuple[SweepRow, ...]:
+    """The error of difference quotients against their step; empty where there is no one slope.
+
+    `exact` tells that the reference of the component is the exact slope, so that it need not be
+    found once more; a measured one has errors of its own that would show.
+    """
     if component.reference is None:
         return ()
-    return sweep(program, at, component.input, component.index)
+    known = component.reference if exact else None
+    return sweep(program, at, component.input, component.index, known)

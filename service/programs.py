@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from service.clock import Clock
 from service.context import Context
 from service.db import WASTED, Database
 from service.errors import ConflictError, Fault, InvalidError, NotFoundError
-from service.models import StoredProgram
+from service.models import GradCheck, StoredProgram
 from service.records import non_finite, numbers, offender_record, position_record, program_record
 
 TOUCH = timedelta(hours=1)
@@ -51,7 +51,7 @@ def create(context: Context, source: str) -> tuple[Found, bool]:
     """
     program = parse(source, context.vocabulary, context.limits)
     with context.database.write() as session:
-        new = session.get(StoredProgram, program.hash) is None
+        new = _visible(session, context, program.hash) is None
         keep(session, context, program)
     return find(context, program.hash), new
 
@@ -70,8 +70,11 @@ def remember(context: Context, program: Program) -> None:
 
 
 def keep(session: Session, context: Context, program: Program) -> None:
-    """Store a program; of one that is stored, note that it is used."""
+    """Store a program; of one that is stored, note that it is used. One that has expired begins
+    anew, whether it has been removed or not."""
     now = context.clock()
+    same = StoredProgram.hash == program.hash
+    session.execute(delete(StoredProgram).where(same, _expired(now, _days(context))))
     insert = INSERTS[session.connection().dialect.name](StoredProgram).values(
         hash=program.hash,
         source=program.source,
@@ -86,21 +89,22 @@ def keep(session: Session, context: Context, program: Program) -> None:
 
 
 def find(context: Context, program_hash: str) -> Found:
-    """The program with this hash, as it is read today.
+    """The program with this hash, as it is read today. That is a use of it, and noted.
 
-    Raises NotFoundError for an unknown one, and ConflictError where the source can no longer be
-    read, because an operation in it is gone.
+    Raises NotFoundError for one that is unknown or has expired, and ConflictError where the source
+    can no longer be read, because an operation in it is gone.
     """
     with context.database.read() as session:
-        row = session.get(StoredProgram, program_hash)
+        row = _visible(session, context, program_hash)
     if row is None:
         raise NotFoundError(
             "There is no program with this hash.",
             code="unknown_program",
             hint="A program is kept while it is used, and for "
-            f"{context.settings.retention_days} days after. POST its source to /api/v1/programs, "
+            f"{_days(context)} days after. POST its source to /api/v1/programs, "
             "and use the hash in the answer.",
         )
+    _touch(context, row)
     try:
         return Found(row, parse(row.source, context.vocabulary, context.limits))
     except ExpressionError as error:
@@ -135,7 +139,6 @@ def play(
         steps = backpropagation(found.program, at)
     else:
         steps = replay(found.program, at, slip, passes)
-    _touch(context, found.row)
     return found, steps
 
 
@@ -150,15 +153,35 @@ def _touch(context: Context, row: StoredProgram) -> None:
             session.execute(used)
     except WASTED:
         log.warning("use not noted", extra={"program": row.hash}, exc_info=True)
+    else:
+        row.last_used_at = now
 
 
 def purge_expired(database: Database, clock: Clock, days: int) -> int:
     """Remove the programs that nobody used for `days`; returns how many. Called by the worker from
     time to time."""
-    unused = StoredProgram.last_used_at <= clock() - timedelta(days=days) - TOUCH
-    gone = delete(StoredProgram).where(unused).returning(StoredProgram.hash)
+    gone = delete(StoredProgram).where(_expired(clock(), days)).returning(StoredProgram.hash)
     with database.write(durable=False) as session:
         return len(session.scalars(gone).all())
+
+
+def _visible(session: Session, context: Context, program_hash: str) -> StoredProgram | None:
+    """The stored program with this hash, unless it has expired."""
+    expired = _expired(context.clock(), _days(context))
+    wanted = select(StoredProgram).where(StoredProgram.hash == program_hash, ~expired)
+    return session.scalar(wanted)
+
+
+def _expired(now: datetime, days: int) -> ColumnElement[bool]:
+    """Not used for `days`, and in no gradient check that somebody owns: these stay, and refer to
+    their programs. Those that nobody owns expire before their programs do."""
+    unused = StoredProgram.last_used_at <= now - timedelta(days=days) - TOUCH
+    kept = select(GradCheck.program_hash).where(GradCheck.owner_id.is_not(None))
+    return unused & StoredProgram.hash.not_in(kept)
+
+
+def _days(context: Context) -> int:
+    return context.settings.retention_days
 
 
 def record(context: Context, found: Found) -> dict[str, Any]:
@@ -211,7 +234,12 @@ def steps_record(context: Context, found: Found, steps: Steps) -> dict[str, Any]
             {
                 "name": reuse.name,
                 "uses": [
-                    {"event": use.event, "equation": use.equation, "part": numbers(use.part)}
+                    {
+                        "event": use.event,
+                        "equation": use.equation,
+                        "part": numbers(use.part),
+                        "non_finite": non_finite(part=use.part),
+                    }
                     for use in reuse.uses
                 ],
                 "sum": numbers(reuse.sum),
@@ -275,7 +303,12 @@ def _diamond_record(diamond: Diamond) -> dict[str, Any]:
         "users": list(diamond.users),
         "nodes": list(diamond.nodes),
         "visits": [
-            {"name": visit.name, "gradient": numbers(visit.gradient), "event": visit.event}
+            {
+                "name": visit.name,
+                "gradient": numbers(visit.gradient),
+                "event": visit.event,
+                "non_finite": non_finite(gradient=visit.gradient),
+            }
             for visit in diamond.visits
         ],
     }

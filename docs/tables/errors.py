@@ -132,6 +132,10 @@ MEANINGS = {
         "The operation needs a parameter that has no default.",
         "Give its forward, with the number in it.",
     ),
+    "too_much_work": (
+        "To check these rules would take too many operations.",
+        "Check one rule at a time, or the operation part by part.",
+    ),
     # backpropagation, replayed
     "unknown_slip": ("There is no slip of this name.", "The hint names the nearest, or all."),
     "wrong_passes": (

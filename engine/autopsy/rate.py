@@ -142,7 +142,7 @@ def _rate(record: Record) -> float | None:
 
 
 def _rate_at(record: Record, step: int) -> float:
-    return record.sound[step].learning_rate or 0.0
+    return record.steps[step].learning_rate or 0.0
 
 
 def step_too_small(record: Record) -> Diagnosis | None:

@@ -66,7 +66,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Curvature:
-    """The largest eigenvalue of the loss's Hessian at the parameters of a step, from below."""
+    """The largest eigenvalue of the loss's Hessian at the parameters of a step, from below. `step`
+    counts within the record, from 0."""
 
     largest: float
     step: int

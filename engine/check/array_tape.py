@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
-from engine.balls import BALLS, run
+from engine.balls import BALLS, parameters, run
 from engine.functions import BY_ARRAY
 from engine.program import Equation, Program
 
 FINITE = np.frompyfunc(arb.is_finite, 1, 1)
 LIFTED = np.frompyfunc(lambda x: x if isinstance(x, arb) else arb(float(x)), 1, 1)
 
+
+LEVEL = frozenset({"sign"})
+"""Ops that give the same number all around a point."""
 
 SUMS = frozenset({np.add, np.multiply})
 """Ufuncs that numpy itself carries out on balls, so that they can be reduced along several axes."""
@@ -64,12 +67,8 @@ class ArrayTape:
     def moved(self, place: int, index: tuple[int, ...] | None = None) -> Callable[[Any], Any]:
         """The output as a function of a step of the node at `place`, or of its entry at `index`,
         away from the point; for None it is the output at the point itself."""
-        reached = {place}
-        path: list[tuple[int, Equation]] = []
-        for i, node in enumerate(self.program.nodes):
-            if isinstance(node, Equation) and i != place and not reached.isdisjoint(node.args):
-                reached.add(i)
-                path.append((i, node))
+        after = self.program.after(place).items()
+        path = [(i, node) for i, node in after if i not in self._plain]
 
         def function(step: Any) -> Any:
             base = self._registers()
@@ -84,7 +83,8 @@ class ArrayTape:
             registers = {place: moved}
             for i, node in path:
                 registers[i] = self._apply(i, node, [registers.get(j, base[j]) for j in node.args])
-            return _number(registers[self.program.place])
+            output = self.program.place
+            return _number(registers.get(output, base[output]))
 
         return function
 
@@ -119,7 +119,7 @@ def on_balls(node: Equation, args: Sequence[Any], shape: tuple[int, ...]) -> Any
     """The forward of an equation on balls or arrays of them; its result has this shape."""
     if node.op.formula is None:
         return _register(node.op.forward(*map(_array, args), **node.params))
-    params = [arb(float(x)) for x in node.params.values()]
+    params = [arb(x) for x in parameters(node)]
     [result] = run(node.op.formula, [*map(_array, args), *params], _call)
     if np.shape(result) != shape:
         result = np.broadcast_to(np.array(_register(result), dtype=object), shape)
@@ -147,7 +147,7 @@ def _entrywise(name: str) -> Any:
 
 def balls_of(value: Any) -> Any:
     """A number as a ball, an array as an array of balls."""
-    if value.__class__ is float:
+    if isinstance(value, float | arb):
         return arb(value)
     return LIFTED(np.asarray(value)).view(BallArray)
 
@@ -192,7 +192,7 @@ def labels(program: Program) -> set[int]:
     for place, node in reversed(list(enumerate(program.nodes))):
         if not isinstance(node, Equation):
             continue
-        if place in found:
+        if place in found and node.op.name not in LEVEL:
             found.update(node.args)
         elif not node.op.elementwise:
             found.update(node.args[i] for i in node.op.blind if i < len(node.args))

@@ -57,6 +57,7 @@ def place_of(program: Program, name: str, pointer: str | None = None) -> int:
         for place, node in enumerate(program.nodes)
         if not isinstance(node, Constant)
     }
+    places |= {name: place for name, place in program.aliases.items() if place in places.values()}
     if name in places:
         return places[name]
     meant = nearest(name, places)

@@ -73,20 +73,21 @@ ZERO = arb(0)
 FLAT = Side(Estimate(0.0, 0.0), ZERO)
 
 
-def slope_of(function: Function, x: float) -> Slope:
+def slope_of(function: Function, x: float, attempts: int = len(ROUNDS)) -> Slope:
     """The slope of `function` at a point, from both sides; `x` is about where the point lies.
 
     `function` may return the very object that it returns at the point, to say that nothing has
-    changed. What it cannot know better than to some digits stays in the bound.
+    changed. What it cannot know better than to some digits stays in the bound. At most so many
+    `attempts` of ROUNDS are made.
     """
     exponent = math.frexp(x)[1] if x else SMALLEST
     size = min(exponent, 0)
     spent = 0
-    for attempt, (bits, halvings) in enumerate(ROUNDS):
+    for attempt, (bits, halvings) in enumerate(ROUNDS[:attempts]):
         with precision(bits + max(SMALLEST - exponent, exponent, 0)):
             here = function(None)
             step = arb(2) ** (size - halvings)
-            last = attempt + 1 == len(ROUNDS)
+            last = attempt + 1 == attempts
             right, left = (_side(function, here, h, last) for h in (step, -step))
             slope = _both(right, left)
         spent += 1 + 2 * STEPS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -36,15 +37,23 @@ def trace_back(
         component = claimed.get(name)
         if component is None or component.verdict is not Verdict.FAIL:
             continue
-        gap = abs(component.claim - expected[place])
-        near = gap <= FOLLOWS * abs(expected[place]) + 1e-12 * linear.scales[place]
-        (follow if near else own).append((name, place))
+        (follow if _follows(component, expected[place]) else own).append((name, place))
     marked = tuple(replace(c, follows=c.input in dict(follow)) for c in components)
     if not own:
         return None, marked
     name, place = own[0]
     wrong = _told(linear, components, name, place, expected[place], follow, own[1:])
     return wrong, marked
+
+
+def _follows(component: Component, expected: float) -> bool:
+    """Whether a wrong claim is what wrong claims before it lead to."""
+    if not math.isfinite(expected):
+        return True
+    truth = component.reference
+    if truth is None or abs(expected - truth) <= FOLLOWS * abs(truth):
+        return False  # nothing before it is wrong
+    return abs(component.claim - expected) <= FOLLOWS * abs(expected)
 
 
 def _expected(linear: Linear, claimed: dict[str, Component]) -> list[float]:

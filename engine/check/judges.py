@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from engine.check import blackbox
-from engine.check.array_tape import work
+from engine.check.array_tape import known_on_balls, work
 from engine.check.claims import Claim
 from engine.check.exact import Exact, of_scalars
-from engine.check.linear import Linear
-from engine.check.local import Unmeasured, stand_in
+from engine.check.linear import DRAWS, FLOOR, NUDGE, Linear
+from engine.check.local import Unmeasured, guarded, stand_in
 from engine.check.report import Component
 from engine.check.rounding import ArrayRounding, Rounding
+from engine.check.scan import CAP
 from engine.check.slopes import UNKNOWN, Slope
 from engine.check.verdict import Verdict, judge
 from engine.errors import InputError
 from engine.methods import gradients_of
 from engine.program import Equation, Evaluation, Program
+from engine.value import Value
 
 Method = Literal["auto", "exact", "blackbox"]
 METHODS = ("auto", "exact", "blackbox")
@@ -28,11 +31,15 @@ METHODS = ("auto", "exact", "blackbox")
 ARRAY = 9
 """How many scalar nodes' work an array node costs more, whatever its size."""
 
-BALL_WORK = 1_000_000
-"""Operations on balls that one exact check may take: about a second."""
+BALL_WORK = 500_000
+"""Operations on balls that one exact check may take: about a second, at ordinary inputs."""
 
 RUNS = 7
 """Runs of the forward that an exact slope takes, as a rule."""
+
+
+PROBES = 200_000
+"""Calls of operations without a formula that one exact check may take."""
 
 
 class Judge(Protocol):
@@ -52,6 +59,8 @@ class ExactJudge:
 
     def __init__(self, program: Program, evaluation: Evaluation, rtol: float) -> None:
         values = [node.value for node in evaluation.nodes]
+        self._program = program
+        self._evaluation = evaluation
         self._rtol = rtol
         self._exact = Exact(program, values, _stand_ins(program, values))
         self._backprop = [node.gradient for node in evaluation.nodes]
@@ -59,22 +68,28 @@ class ExactJudge:
         self.linear: Linear | None = None
         if of_scalars(program, values):
             self.linear = Linear(program, values)
-            self._scales: Sequence[Any] = self.linear.scales
-            self._rounding = Rounding(self.linear)
+            self._rounding = Rounding(self.linear, self._exact)
         else:
-            self._scales = path_scales(program, evaluation)
             self._rounding = ArrayRounding(program, values, self._backprop)
 
     def __call__(self, claim: Claim) -> Component:
         slope = _slope(self._exact, claim.place, claim.index)
         backprop = _entry(self._backprop[claim.place], claim.index)
-        scale = _entry(self._scales[claim.place], claim.index)
+
+        def floor() -> float:
+            return _entry(self._floors[claim.place], claim.index)
 
         def excused(number: float, truth: float) -> bool:
             return self._rounding.excuses(number, truth, claim.place, claim.index)
 
-        verdict = judge(claim.value, slope, self._rtol, scale, backprop, excused)
+        verdict = judge(claim.value, slope, self._rtol, backprop, floor, excused)
         return component(claim, slope, verdict, backprop)
+
+    @cached_property
+    def _floors(self) -> Sequence[Any]:
+        if self.linear is not None:
+            return self.linear.floors
+        return array_floors(self._program, self._evaluation)
 
 
 class BlackBoxJudge:
@@ -94,6 +109,7 @@ class BlackBoxJudge:
     def __call__(self, claim: Claim) -> Component:
         held = self._values[claim.place]
 
+        @guarded
         def forward(x: float) -> float:
             moved: Any = x
             if claim.index is not None:
@@ -117,6 +133,8 @@ def judge_for(
     """The judge that `method` asks for. Raises InputError where the claims are too many for it."""
     values = [node.value for node in evaluation.nodes]
     affordable = BALL_WORK // max(1, RUNS * work(program, values))
+    if probes(program, values) > PROBES:
+        affordable = 0
     if method == "exact" and len(claims) > affordable:
         raise _too_many(len(claims), affordable, "leave the method to Nudge, or ")
     if method != "blackbox" and len(claims) <= affordable and exactly_known(program, values):
@@ -127,6 +145,15 @@ def judge_for(
     if len(claims) > affordable:
         raise _too_many(len(claims), affordable)
     return BlackBoxJudge(program, evaluation, point, rtol)
+
+
+def probes(program: Program, values: Sequence[Any]) -> int:
+    """How often operations without a formula may be called to be stood in for."""
+    return CAP * sum(
+        int(np.size(values[place]))
+        for place, node in enumerate(program.nodes)
+        if isinstance(node, Equation) and not known_on_balls(node)
+    )
 
 
 def exactly_known(program: Program, values: Sequence[Any]) -> bool:
@@ -192,26 +219,39 @@ def unjudged(claim: Claim) -> Component:
     return Component(claim.name, claim.index, claim.value, None, None, None, Verdict.NON_FINITE)
 
 
-def path_scales(program: Program, evaluation: Evaluation) -> list[Any]:
-    """For each node, the sum over all paths to the output of |product of local derivatives|: what
-    its gradient would be if nothing cancelled (a running error analysis, Wilkinson 1963)."""
+def array_floors(program: Program, evaluation: Evaluation) -> list[Any]:
+    """As Linear.floors, for a program that holds arrays."""
     point = {node.name: node.value for node in evaluation.nodes if node.op == "input"}
     values = program.run(point)
-    scales: list[Any] = [0.0] * len(values)
-    scales[program.place] = np.ones(values[program.place].shape)
+    dice = np.random.default_rng(0)
+    plain = _disturbed(program, values, None)
+    found = [np.zeros(value.shape) for value in values]
+    for _ in range(DRAWS):
+        moved = _disturbed(program, values, dice)
+        found = [
+            np.maximum(f, np.nan_to_num(np.abs(m - p), posinf=0.0))
+            for f, m, p in zip(found, moved, plain, strict=True)
+        ]
+    return [FLOOR / NUDGE * f for f in found]
+
+
+def _disturbed(
+    program: Program, values: Sequence[Value], dice: np.random.Generator | None
+) -> list[Any]:
+    """Backpropagation with a random relative error in every upstream gradient, or with none."""
+    found: list[Any] = [np.zeros(value.shape) for value in values]
+    found[program.place] = np.ones(values[program.place].shape)
     for place in reversed(range(len(values))):
         node, value = program.nodes[place], values[place]
         if not isinstance(node, Equation) or not value.requires_grad:
             continue
-        parts = gradients_of(value, np.broadcast_to(scales[place], value.shape)[()])
-        for arg, part in zip(node.args, parts, strict=True):
+        upstream = found[place]
+        if dice is not None:
+            upstream = upstream * (1 + NUDGE * dice.choice((-1.0, 1.0), upstream.shape))
+        for arg, part in zip(node.args, gradients_of(value, upstream[()]), strict=True):
             if part is not None:
-                scales[arg] = scales[arg] + np.abs(
-                    np.nan_to_num(part, posinf=np.inf, neginf=np.inf)
-                )
-    return [
-        np.broadcast_to(scale, value.shape) for scale, value in zip(scales, values, strict=True)
-    ]
+                found[arg] = found[arg] + part
+    return found
 
 
 def _stand_ins(program: Program, values: Sequence[Any]) -> Any:

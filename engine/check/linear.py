@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,13 @@ from engine.functions import FLOATS
 from engine.methods import TROUBLE, on_arrays
 from engine.op import Op
 from engine.program import Constant, Equation, Program
+
+DRAWS, NUDGE = 4, 2.0**-20
+"""How often, and with which relative error in each product, a backward pass is disturbed."""
+
+FLOOR = 8 * 2.0**-53
+"""The relative error that a product of float64 backpropagation is granted: some units in the last
+place, for another order of the same operations."""
 
 Local = Callable[..., Sequence[float | None]]
 
@@ -58,23 +66,32 @@ class Linear:
     @cached_property
     def adjoints(self) -> list[float]:
         """The gradient of the output with respect to each node, by plain backpropagation."""
-        return self._back([edge.derivative for edge in self.edges])
+        return self.back([edge.derivative for edge in self.edges])
 
     @cached_property
     def scales(self) -> list[float]:
         """The sum over all paths to the output of |product of local derivatives|: what the
         gradient of each node would be if nothing cancelled (Wilkinson 1963)."""
-        return self._back([abs(edge.derivative) for edge in self.edges])
+        return self.back([abs(edge.derivative) for edge in self.edges])
+
+    @cached_property
+    def floors(self) -> list[float]:
+        """How far float64 backpropagation itself may be off at each node: what random errors in
+        every product on the way do to it (stochastic arithmetic, Vignes 1978)."""
+        dice = np.random.default_rng(0)
+        found = [0.0] * len(self.values)
+        for _ in range(DRAWS):
+            errors = NUDGE * dice.choice((-1.0, 1.0), len(self.edges))
+            moved = self.back(
+                [e.derivative * (1 + r) for e, r in zip(self.edges, errors.tolist(), strict=True)]
+            )
+            gaps = (abs(m - a) for m, a in zip(moved, self.adjoints, strict=True))
+            found = [max(f, gap) for f, gap in zip(found, gaps, strict=True)]
+        return [FLOOR / NUDGE * f if math.isfinite(f) else 0.0 for f in found]
 
     def after(self, place: int) -> list[tuple[int, Equation]]:
         """The equations that depend on the node at `place`, with their places, in order."""
-        reached = {place}
-        found = []
-        for i, node in enumerate(self.program.nodes):
-            if isinstance(node, Equation) and i != place and not reached.isdisjoint(node.args):
-                reached.add(i)
-                found.append((i, node))
-        return found
+        return list(self.program.after(place).items())
 
     def values_with(
         self, place: int, value: float, after: Sequence[tuple[int, Equation]]
@@ -92,11 +109,12 @@ class Linear:
         derivatives could reach."""
         errors = [size(edge) for edge in self.edges]
         sizes = [abs(edge.derivative) for edge in self.edges]
-        reached = self._back([d if e is None else e for e, d in zip(errors, sizes, strict=True)])
-        around = self._back([d if e is None else 0.0 for e, d in zip(errors, sizes, strict=True)])
+        reached = self.back([d if e is None else e for e, d in zip(errors, sizes, strict=True)])
+        around = self.back([d if e is None else 0.0 for e, d in zip(errors, sizes, strict=True)])
         return [a - b for a, b in zip(reached, around, strict=True)]
 
-    def _back(self, derivatives: Sequence[float]) -> list[float]:
+    def back(self, derivatives: Sequence[float]) -> list[float]:
+        """The gradient of every node with other local derivatives, one for each edge."""
         found = [0.0] * len(self.values)
         found[self.program.place] = 1.0
         for edge, derivative in zip(reversed(self.edges), reversed(derivatives), strict=True):

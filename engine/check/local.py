@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,27 @@ from engine.value import Value
 TOLERANCE = 1e-6
 """How closely, relatively, a rule has to follow the slope of its forward."""
 
+RUNS = 7
+"""Runs of the forward that an exact slope takes, as a rule."""
+
 ENTRIES = 8
 """How many entries of each array argument are tried."""
+
+
+BALL_WORK = 50_000
+"""Operations on balls that the trials of one operation may take."""
+
+
+def guarded(function: Callable[[float], float]) -> Callable[[float], float]:
+    """The function, not a number wherever it raises: a plugin may raise anything beside a point."""
+
+    def call(x: float) -> float:
+        try:
+            return function(x)
+        except Exception:
+            return math.nan
+
+    return call
 
 
 class Unmeasured(Exception):
@@ -81,7 +100,7 @@ class StandIn:
             ]
             return float(on_arrays(self._equation.op, inputs, dict(self._equation.params)))
 
-        return blackbox.measure(forward, here, rtol=TOLERANCE)
+        return blackbox.measure(guarded(forward), here, rtol=TOLERANCE)
 
 
 def _ball(estimate: Estimate, slope: Slope) -> Any:
@@ -119,14 +138,20 @@ def stand_in(equation: Equation, y: Any, inputs: Sequence[Any]) -> Callable[...,
 
 
 def check_locally(
-    program: Program, values: Sequence[Any], opaque: bool = True, entries: int = ENTRIES
+    program: Program,
+    values: Sequence[Any],
+    opaque: bool = True,
+    entries: int = ENTRIES,
+    within: Container[int] | None = None,
 ) -> Iterator[LocalCheck]:
     """The rules of each operation at its own arguments, under a random upstream gradient, against
     the slope of its forward. `values` are those of the nodes; `opaque`: only operations whose
-    forward cannot be carried out on balls; `entries` of each array argument are tried at most.
-    The dice follow from the program and the point."""
+    forward cannot be carried out on balls; `entries` of each array argument are tried at most;
+    `within`: only the equations at these places. The dice follow from the program and the point."""
     for place, equation in enumerate(program.nodes):
         if not isinstance(equation, Equation) or (opaque and known_on_balls(equation)):
+            continue
+        if within is not None and place not in within:
             continue
         inputs = [values[arg] for arg in equation.args]
         seed = f"{program.hash} {equation.number} {[np.asarray(x).tobytes() for x in inputs]}"
@@ -142,10 +167,12 @@ def _judged(
     g = rng.uniform(0.5, 2.0, np.shape(y)) * rng.choice([-1.0, 1.0], np.shape(y))
     upstream: Any = float(g) if np.ndim(y) == 0 else g
     given = _parts(equation, y, inputs, upstream)
+    size = 1 if op.elementwise else max(map(np.size, [y, *inputs]))
+    affordable = max(1, min(entries, BALL_WORK // (RUNS * size)))
     for argument, (x, part) in enumerate(zip(inputs, given, strict=True)):
         if part is None:
             continue
-        for index in _some(np.shape(x), rng, entries):
+        for index in _some(np.shape(x), rng, affordable):
             claim = float(part[index]) if np.ndim(part) else float(part)
             slope = _local_slope(equation, inputs, upstream, argument, index, claim)
             measured = slope.kind == "smooth" and math.isfinite(slope.both.slope)
@@ -159,7 +186,7 @@ def _judged(
                 given=claim,
                 reference=slope.both.slope if measured else None,
                 error_bound=slope.both.bound if measured else None,
-                upstream=upstream if np.ndim(y) == 0 else float(np.ravel(g)[0]),
+                upstream=upstream if np.ndim(y) == 0 else None,
             )
 
 
@@ -185,7 +212,7 @@ def _local_slope(
         moved[argument] = _with(x, index, t)
         return float(np.sum(upstream * on_arrays(op, moved, params)))
 
-    return blackbox.measure(forward, here, claim, TOLERANCE)
+    return blackbox.measure(guarded(forward), here, claim, TOLERANCE)
 
 
 def argument_slope(equation: Equation, inputs: Sequence[float], argument: int) -> Slope:
@@ -202,12 +229,29 @@ def _summed(
     index: tuple[int, ...],
     step: Any,
 ) -> Any:
-    balls = [x if i in equation.op.blind else balls_of(x) for i, x in enumerate(inputs)]
-    if step is not None:
-        held = balls[argument]
-        balls[argument] = _with(held, index, held[index] + step if np.ndim(held) else held + step)
-    y = on_balls(equation, balls, np.shape(upstream))
-    return np.sum(np.asarray(y, dtype=object) * upstream)
+    op, shape, x = equation.op, np.shape(upstream), inputs[argument]
+    if not op.elementwise:
+        balls = [x if i in op.blind else balls_of(x) for i, x in enumerate(inputs)]
+        if step is not None:
+            held = balls[argument]
+            balls[argument] = _with(held, index, (held[index] if np.ndim(held) else held) + step)
+        return np.sum(np.asarray(on_balls(equation, balls, shape), dtype=object) * upstream)
+    # Only where the entry is used does the output move.
+    where = _used(np.shape(x), index, shape)
+    parts = [np.broadcast_to(np.asarray(x), shape)[where] for x in inputs]
+    entry = arb(float(x[index]) if np.ndim(x) else float(x))
+    moved = np.full(np.shape(parts[argument]), entry if step is None else entry + step, object)
+    balls = [moved if i == argument else balls_of(part) for i, part in enumerate(parts)]
+    weights = np.broadcast_to(upstream, shape)[where]
+    y = on_balls(equation, balls, np.shape(weights))
+    return np.sum(np.asarray(y, dtype=object) * weights)
+
+
+def _used(shape: tuple[int, ...], index: tuple[int, ...], output: tuple[int, ...]) -> Any:
+    """Where in an output of this shape an entry of an input that is broadcast to it is used."""
+    extra = len(output) - len(shape)
+    kept = (slice(None) if n == 1 else slice(i, i + 1) for i, n in zip(index, shape, strict=True))
+    return (slice(None),) * extra + tuple(kept)
 
 
 def _with(x: Any, index: tuple[int, ...], entry: Any) -> Any:
@@ -226,7 +270,7 @@ def _verdict(equation: Equation, claim: float, slope: Slope) -> Verdict:
         # A rule that is a small difference of numbers near 1 loses its digits.
         return equation.op.name in CANCELLING and abs(claim - truth) <= 2 * BLURRED
 
-    return judge(claim, slope, TOLERANCE, 0.0, claim, excused)
+    return judge(claim, slope, TOLERANCE, claim, lambda: 0.0, excused)
 
 
 def true_parts(values: Sequence[Any], equation: Equation, place: int, upstream: Any) -> list[Any]:

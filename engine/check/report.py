@@ -93,7 +93,7 @@ class LocalCheck:
     given: float
     reference: float | None
     error_bound: float | None
-    upstream: float
+    upstream: float | None
 
 
 @dataclass(frozen=True, slots=True)

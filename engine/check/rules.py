@@ -18,6 +18,7 @@ from engine.check.rule.report import Counterexample, RuleReport, RuleVerdict
 from engine.check.rule.subject import Domains, point_of, rules_of, subject_of
 from engine.check.rule.trials import Trial, Trials, try_rule
 from engine.check.rule.words import explained, named, notes, roundness, warnings, wrong_sentence
+from engine.check.rule.work import Work
 from engine.check.verdict import Verdict, overall, relative_tolerance
 from engine.limits import Limits
 from engine.op import Op
@@ -48,20 +49,21 @@ def check_rule(
     every input or by name. Only inputs with a rule are judged.
 
     Raises ExpressionError, with `pointer` naming the text (/forward, /backward/x), where one cannot
-    be read, and InputError where names, point or tolerance do not fit.
+    be read, and InputError where names, point or tolerance do not fit, or the work is too much.
     """
     rtol = relative_tolerance(tolerance)
     limits = limits or Limits()
     ops = OPS if vocabulary is None else vocabulary.ops
     subject = subject_of(name, forward, domain, vocabulary, limits)
-    rules = rules_of(subject, backward or {}, vocabulary, limits)
+    rules = rules_of(subject, {} if backward is None else backward, vocabulary, limits)
     point = point_of(subject, at)
+    work = Work()
     inputs = subject.forward.inputs
     verdicts: list[RuleVerdict] = []
     said: list[str] = []
     for input, (text, rule) in rules.items():
         place = inputs.index(input)
-        trials = try_rule(subject.forward, subject.domains, rule, place, rtol, point)
+        trials = try_rule(subject.forward, subject.domains, rule, place, rtol, work, point)
         if point is not None and not trials.reached and not said:
             where = named(subject.forward, point)
             said.append(f"the forward has no value at {where}, so nothing was tried there")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from engine.check.array_tape import labels
 from engine.check.claims import place_of
 from engine.check.judges import slope_at
+from engine.check.local import guarded
+from engine.errors import InputError
 from engine.program import Program
 
 EXPONENTS = range(17)
@@ -33,22 +37,25 @@ def sweep(
     at: Mapping[str, Any] | None,
     name: str,
     index: tuple[int, ...] | None = None,
+    slope: float | None = None,
 ) -> tuple[SweepRow, ...]:
     """(f(x+h) - f(x))/h and (f(x+h) - f(x-h))/2h in float64 for the node called `name`, or its
-    entry at `index`, from h = 1 down, against the exact slope.
+    entry at `index`, from h = 1 down, against the exact slope: `slope` if it is known already.
 
-    Empty where there is no slope to compare with. Raises InputError for an unknown name.
+    Empty where there is no slope to compare with. Raises InputError for an unknown name, an entry
+    that is not there, and an output of several numbers.
     """
     point = program.point(at)
-    values = [value.data for value in program.run(point, requires_grad=False)]
+    values = [node.value for node in program.evaluate(point).nodes]
     place = place_of(program, name)
+    _require_entry(name, values[place], index)
     if place in labels(program):
         return ()
-    slope = slope_at(program, values, place, index)
-    truth = slope.both.slope
-    if slope.kind != "smooth" or not math.isfinite(truth):
+    truth = _exact(program, values, place, index) if slope is None else slope
+    if not math.isfinite(truth):
         return ()
 
+    @guarded
     def forward(step: float) -> float:
         held = values[place]
         if index is None:
@@ -60,6 +67,27 @@ def sweep(
 
     here = forward(0.0)
     return tuple(_row(10.0**-k, here, forward, truth) for k in EXPONENTS)
+
+
+def _require_entry(name: str, value: Any, index: tuple[int, ...] | None) -> None:
+    shape = np.shape(value)
+    fits = len(index or ()) == len(shape) and all(
+        0 <= i < n for i, n in zip(index or (), shape, strict=True)
+    )
+    if not fits:
+        raise InputError(
+            f"{name} has shape {shape}, so there is no entry {index}",
+            code="wrong_shape",
+            hint="give one whole number for each axis, counted from 0; none for a single number",
+        )
+
+
+def _exact(
+    program: Program, values: Sequence[Any], place: int, index: tuple[int, ...] | None
+) -> float:
+    """The exact slope; nan where there is none, or not one."""
+    found = slope_at(program, values, place, index)
+    return found.both.slope if found.kind == "smooth" else math.nan
 
 
 def _row(h: float, here: float, forward: Any, truth: float) -> SweepRow:

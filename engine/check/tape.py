@@ -8,9 +8,9 @@ from typing import Any
 
 from flint import arb, ctx
 
-from engine.balls import BALLS
+from engine.balls import BALLS, parameters
 from engine.formula import Formula, Ref
-from engine.program import Constant, Input, Program
+from engine.program import Constant, Equation, Input, Program
 
 Step = tuple[int, Callable[..., Any], tuple[int, ...]]
 """A register to fill, a function of balls, and the registers it is given."""
@@ -43,7 +43,7 @@ class BallTape:
             elif node.op.formula is None:
                 self._steps.append((place, stand_in(place), node.args))
             else:
-                params = [self._number(float(x)) for x in node.params.values()]
+                params = [self._number(x) for x in parameters(node)]
                 self._inline(node.op.formula, [*node.args, *params], place)
 
     def _number(self, x: float) -> int:
@@ -100,6 +100,12 @@ class BallTape:
             return registers[output]
 
         return function
+
+    def arguments(self, place: int) -> list[Any]:
+        """The balls of what the equation at `place` is given, in flint's present precision."""
+        node = self.program.nodes[place]
+        assert isinstance(node, Equation)
+        return [self._registers()[arg] for arg in node.args]
 
     def _path(self, place: int) -> list[Step]:
         """The steps that depend on the node at `place`."""

@@ -42,13 +42,6 @@ PRECEDENCE = (
 TOLERANCES: Mapping[str, float] = MappingProxyType({"strict": 1e-6, "student": 7e-4})
 """Named relative tolerances; an answer typed with four digits passes `student`."""
 
-NEAR_ZERO = 1e-9
-"""A slope below this share of the natural scale is what is left of larger parts that cancel."""
-
-ROUNDED = 4e-15
-"""A difference below this share of the natural scale is rounding in those parts."""
-
-
 ABSENT = 1e-40
 """A slope of 0 that is known this closely is 0."""
 
@@ -79,15 +72,15 @@ def judge(
     claim: float,
     slope: Slope,
     rtol: float,
-    scale: float,
     backprop: float,
+    floor: Callable[[], float],
     excused: Callable[[float, float], bool],
 ) -> Verdict:
     """The verdict on a claim where the slope is enclosed.
 
-    `scale` is the natural size of slopes here, what the paths add up to where nothing cancels;
-    `backprop` is what plain float64 backpropagation gives, and `excused(claim, truth)` whether it
-    is rounding alone that lies between a claim and the slope.
+    `backprop` is what plain float64 backpropagation gives, `floor` how far the rounding of its
+    products and sums may throw it off, and `excused(claim, truth)` tells whether right rules in
+    float64 lead to a claim all the same.
     """
     if slope.kind != "smooth":
         return Verdict.NOT_DIFFERENTIABLE
@@ -102,11 +95,11 @@ def judge(
         return Verdict.PASS
     if claim == truth == 0 and bound <= ABSENT:
         return Verdict.PASS
-    floor = scale if math.isfinite(scale) else 0.0
-    if abs(truth) < NEAR_ZERO * floor and gap <= ROUNDED * floor:
+    rounded = floor()
+    if gap <= rounded and bound <= rounded:
         return Verdict.PASS
     if gap <= allowed + 4 * bound:
-        return Verdict.PASS if gap <= bound <= ROUNDED * floor else Verdict.INCONCLUSIVE
+        return Verdict.INCONCLUSIVE
     return Verdict.ROUNDING if excused(claim, truth) else Verdict.FAIL
 
 

@@ -16,8 +16,7 @@ def warnings(
     components: Sequence[Component], local: Sequence[LocalCheck], rtol: float
 ) -> Iterator[str]:
     """Sentences, the most important first."""
-    judged = [c for c in components if c.reference is not None]
-    if judged and all(c.reference == 0 and c.verdict is Verdict.PASS for c in judged):
+    if components and all(c.reference == 0 and c.verdict is Verdict.PASS for c in components):
         yield (
             "This comparison could hardly fail: every slope is 0 here, so a backward pass that "
             "does nothing at all would pass as well. Check at another point."
@@ -25,8 +24,8 @@ def warnings(
     else:
         below = [
             c.input
-            for c in judged
-            if c.verdict is Verdict.PASS and (c.relative_error or 0.0) > rtol and c.reference != 0
+            for c in components
+            if c.verdict is Verdict.PASS and (c.relative_error or 0.0) > rtol and c.reference
         ]
         if below:
             names = ", ".join(dict.fromkeys(below))
@@ -39,11 +38,26 @@ def warnings(
             f"A relative tolerance of {rtol:g} is loose: a gradient that is off by "
             f"{100 * rtol:.0f} % passes, and some mistakes are smaller."
         )
+    by_rule: dict[tuple[str, str], list[LocalCheck]] = {}
     for check in local:
-        if check.verdict is Verdict.FAIL:
-            yield (
-                f"The operation {check.op} has a wrong backward rule for {check.argument}: at "
-                f"{check.place.text} it gives {check.given:.4g} for an upstream gradient of "
-                f"{check.upstream:.4g}, and its forward says {check.reference:.4g}. Your claims "
-                "are judged by its forward."
-            )
+        by_rule.setdefault((check.op, check.argument), []).append(check)
+    for checks in by_rule.values():
+        wrong = [check for check in checks if check.verdict is Verdict.FAIL]
+        if wrong:
+            yield _wrong_rule(wrong, len(checks))
+
+
+def _wrong_rule(wrong: Sequence[LocalCheck], tried: int) -> str:
+    """One sentence on the rule of an op for an argument, with the first place that shows it."""
+    first = wrong[0]
+    text = first.place.text
+    where = f"equation {first.place.equation}" if "%" in text else text
+    upstream = (
+        "" if first.upstream is None else f" for an upstream gradient of {first.upstream:.4g}"
+    )
+    often = "" if tried == 1 else f" It is wrong at {len(wrong)} of {tried} places tried."
+    return (
+        f"The operation {first.op} has a wrong backward rule for {first.argument}: at {where} it "
+        f"gives {first.given:.4g}{upstream}, and its forward says {first.reference:.4g}. Your "
+        f"claims are judged by its forward.{often}"
+    )

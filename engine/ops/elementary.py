@@ -30,7 +30,10 @@ log1p = op(
 logaddexp = op(
     "logaddexp",
     np.logaddexp,
-    (lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y)),
+    (
+        lambda g, y, a, b: g * np.exp(-np.logaddexp(0, b - a)),
+        lambda g, y, a, b: g * np.exp(-np.logaddexp(0, a - b)),
+    ),
     doc="log(exp(a) + exp(b)), without overflow.",
 )
 

@@ -9,15 +9,15 @@ from engine.steps.recorder import Recorder
 from engine.steps.records import Diamond, Visit
 from engine.steps.tape import Tape
 
-Use = tuple[int, int]
-"""One use of a value: the place of the equation, and which of its inputs."""
+Slot = tuple[int, int]
+"""Where a value is used: the place of the equation, and which of its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     """A shortest way up from one use of the shared value, as the places it leads through."""
 
-    use: Use
+    use: Slot
     places: tuple[int, ...]
 
 
@@ -47,10 +47,10 @@ def smallest_diamond(recorder: Recorder) -> Diamond | None:
     )
 
 
-def _users(tape: Tape) -> Mapping[int, list[Use]]:
+def _users(tape: Tape) -> Mapping[int, list[Slot]]:
     """For each computed value, its uses by equations that send it a gradient."""
     inner = set(tape.order)
-    users: dict[int, list[Use]] = {place: [] for place in inner}
+    users: dict[int, list[Slot]] = {place: [] for place in inner}
     for place in tape.order:
         for argument, arg in tape.targets(place):
             if arg in inner:
@@ -59,7 +59,7 @@ def _users(tape: Tape) -> Mapping[int, list[Use]]:
 
 
 def _meetings(
-    shared: int, users: Mapping[int, list[Use]], most: int
+    shared: int, users: Mapping[int, list[Slot]], most: int
 ) -> Iterator[tuple[_Way, _Way]]:
     """The shortest two ways up from different uses of `shared`, for each node where such ways meet
     and no way has `most` places.

@@ -222,7 +222,7 @@ class GradCheckOut(Schema):
         fields.Nested(SweepOut),
         required=True,
         allow_none=True,
-        metadata={"description": "one for each component; null where not asked for"},
+        metadata={"description": "one for each component; null where not asked for, and in lists"},
     )
     value = NumbersOut(required=True)
     non_finite = fields.Nested(OffenderOut, required=True, allow_none=True)
@@ -266,7 +266,7 @@ def create(question: dict[str, Any]) -> Response:
 @blueprint.arguments(ListArgs, location="query")
 @blueprint.response(200, GradCheckPage)
 def index(args: dict[str, Any]) -> Page[dict[str, Any]]:
-    """The gradient checks that have not expired, newest first."""
+    """The gradient checks that have not expired, newest first, without their sweeps."""
     context = current()
     query = gradchecks.visible(context.clock(), context.settings.retention_days)
     if args["verdict"] is not None:
@@ -275,7 +275,7 @@ def index(args: dict[str, Any]) -> Page[dict[str, Any]]:
         found = page(
             session, query, GradCheck.public_id, gradchecks.PREFIX, args["limit"], args["cursor"]
         )
-    return Page([record(row) for row in found.items], found.next)
+    return Page([record(row) | {"sweep": None} for row in found.items], found.next)
 
 
 @blueprint.route("/<check_id>", methods=["GET"])

@@ -189,6 +189,7 @@ class UseOut(Schema):
     event = fields.Integer(required=True)
     equation = fields.Integer(required=True)
     part = NumbersOut(required=True)
+    non_finite = NonFiniteOut(required=True)
 
 
 class ReuseOut(Schema):
@@ -207,6 +208,7 @@ class VisitOut(Schema):
     name = fields.String(required=True)
     gradient = NumbersOut(required=True)
     event = fields.Integer(required=True, metadata={"description": "the first that follows"})
+    non_finite = NonFiniteOut(required=True)
 
 
 class DiamondOut(Schema):

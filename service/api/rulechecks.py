@@ -7,8 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from engine.check.report import Diagnosis
-from engine.check.rules import Counterexample, RuleReport, RuleVerdict, check_rule
+from engine.check.rules import check_rule
 from service.api.fields import (
     NO_OBJECT,
     PLAIN_WORDS,
@@ -23,7 +22,7 @@ from service.api.fields import (
 )
 from service.api.spec import Resource
 from service.context import current
-from service.records import non_finite, numbers
+from service.rule_records import rule_report_record
 from service.verdicts import VERDICTS
 
 blueprint = Resource("rulechecks", "/rulechecks", "Backward rules judged, written as text")
@@ -123,6 +122,10 @@ class RuleDiagnosisOut(Schema):
     """The one mistake that explains all that a rule gives."""
 
     mistake = fields.String(required=True, metadata={"description": "stable, for programs"})
+    title = fields.String(required=True, metadata={"description": "what it is called"})
+    mend = fields.String(
+        required=True, allow_none=True, metadata={"description": "how it is put right"}
+    )
     explanation = fields.String(required=True)
     place = fields.Nested(RulePlaceOut, required=True)
     numbers = GradientsOut(required=True)
@@ -176,57 +179,4 @@ def check(question: dict[str, Any]) -> dict[str, Any]:
     """
     context = current()
     report = check_rule(**question, vocabulary=context.vocabulary, limits=context.limits)
-    return report_record(report)
-
-
-def report_record(report: RuleReport) -> dict[str, Any]:
-    """A report in JSON's words: null for what is not finite."""
-    return {
-        "name": report.name,
-        "forward": report.forward,
-        "verdict": str(report.verdict),
-        "explanation": report.explanation,
-        "rules": [_rule_record(rule) for rule in report.rules],
-        "unjudged": list(report.unjudged),
-        "relative_tolerance": report.tolerance,
-        "warnings": list(report.warnings),
-    }
-
-
-def _rule_record(rule: RuleVerdict) -> dict[str, Any]:
-    return {
-        "input": rule.input,
-        "rule": rule.rule,
-        "verdict": str(rule.verdict),
-        "points": rule.points,
-        "explanation": rule.explanation,
-        "counterexample": rule.counterexample and _counterexample_record(rule.counterexample),
-        "diagnosis": rule.diagnosis and _diagnosis_record(rule.diagnosis, rule),
-        "slope_text": rule.slope_text,
-        "notes": list(rule.notes),
-    }
-
-
-def _counterexample_record(found: Counterexample) -> dict[str, Any]:
-    left, right = found.slopes or (None, None)
-    return {
-        "inputs": dict(found.inputs),
-        "g": found.g,
-        "y": numbers(found.y),
-        "yours": numbers(found.yours),
-        "true": numbers(found.true),
-        "slopes": found.slopes and {"left": numbers(left), "right": numbers(right)},
-        "non_finite": non_finite(y=found.y, yours=found.yours, true=found.true),
-    }
-
-
-def _diagnosis_record(found: Diagnosis, rule: RuleVerdict) -> dict[str, Any]:
-    return {
-        "mistake": found.mistake,
-        "explanation": found.explanation,
-        "place": {"variable": rule.input, "text": rule.rule},
-        "numbers": {name: numbers(number) for name, number in found.numbers.items()},
-        "non_finite": non_finite(**found.numbers),
-        "explains": found.explains,
-        "of": found.of,
-    }
+    return rule_report_record(report)

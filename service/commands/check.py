@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import Any
 
 import click
 from rich import box
@@ -17,7 +15,7 @@ from engine.check.judges import METHODS, Method
 from service import verdicts
 from service.commands import shared
 from service.excerpt import excerpt
-from service.figures import apart, brief, figure, plain, rough, typed
+from service.figures import apart, brief, figure, plain, rough
 from service.judging import Judgement, Question, Sweep, judge
 
 COLOURS = {"right": "green", "wrong": "red", "open": "yellow"}
@@ -77,8 +75,8 @@ def command(
     nudge check "b = a + a" a=3 --claim a=1
     """
     source = shared.read_text("-") if source == "-" else source
-    at, claimed = _pairs(point, "value"), _pairs(claims, "claim")
-    question = Question(source, at, claimed or None, _tolerance(tolerance), method, sweep)
+    at, claimed = shared.pairs(point, "value"), shared.pairs(claims, "claim")
+    question = Question(source, at, claimed or None, shared.tolerance(tolerance), method, sweep)
     vocabulary = shared.vocabulary()
     try:
         judgement = judge(question, vocabulary)
@@ -91,31 +89,6 @@ def command(
     else:
         _print(shared.console(), source, judgement, bool(claimed))
     sys.exit(verdicts.VERDICTS[judgement.report.verdict].exit_code)
-
-
-def _pairs(texts: Iterable[str], what: str) -> dict[str, Any]:
-    read: dict[str, Any] = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        name = name.strip()
-        if not sign or not name:
-            shared.refuse(f"{text} is no {what}: write NAME=VALUE, like x=2.")
-        if name in read:
-            shared.refuse(f"{name} is given twice.")
-        try:
-            read[name] = typed(value)
-        except ValueError as error:
-            shared.refuse(f"{name}: {error}")
-    return read
-
-
-def _tolerance(text: str) -> str | float:
-    if text in ("student", "strict"):
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        shared.refuse(f"{text} is no tolerance.", "Say student, strict, or a number such as 1e-3.")
 
 
 def _print(console: Console, source: str, judgement: Judgement, claimed: bool) -> None:
@@ -203,7 +176,7 @@ def _local_table(report: Report) -> Table:
         table.add_row(
             Text(check.place.text),
             check.argument,
-            brief(check.upstream),
+            "–" if check.upstream is None else brief(check.upstream),
             given,
             slope,
             Text(verdict.label, style=COLOURS[verdict.tone]),

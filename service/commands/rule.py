@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 from rich import box
@@ -18,7 +18,7 @@ from engine.exam.judgement import two
 from service import verdicts
 from service.commands import shared
 from service.commands.check import COLOURS
-from service.figures import figure, plain, typed
+from service.figures import figure, plain
 
 RULE = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)
 """`x=g*(1-y**2)`; a comparison such as `x == 0` is none."""
@@ -61,21 +61,22 @@ def command(
     nudge rule relu "x=g*(x > 0)"
     """
     forward, backward = _texts(texts)
+    at, allowed = shared.pairs(point, "value") or None, shared.tolerance(tolerance)
     try:
         report = check_rule(
             name,
             forward,
             backward,
-            at=_point(point),
-            tolerance=_number_or_name(tolerance),
+            at=at,
+            tolerance=allowed,
             vocabulary=shared.vocabulary(),
         )
     except EngineError as error:
         _refuse(error, forward, backward)
     if as_json:
-        from service.api.rulechecks import report_record
+        from service.rule_records import rule_report_record
 
-        shared.print_json(report_record(report))
+        shared.print_json(rule_report_record(report))
     else:
         _print(report)
     sys.exit(verdicts.VERDICTS[report.verdict].exit_code)
@@ -103,28 +104,6 @@ def _refuse(error: EngineError, forward: str | None, backward: dict[str, str]) -
     """End the command with the place marked in the text that cannot be read."""
     texts = {f"/backward/{name}": text for name, text in backward.items()}
     shared.refuse_source(texts.get(error.pointer or "", forward or ""), error)
-
-
-def _point(pairs: Iterable[str]) -> dict[str, Any] | None:
-    """The point to try, or None where no value is given."""
-    point: dict[str, Any] = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign or not name.strip():
-            shared.refuse(f"{pair} is no value: write INPUT=VALUE, like x=2.")
-        try:
-            point[name.strip()] = typed(value)
-        except ValueError as error:
-            shared.refuse(f"{name.strip()}: {error}")
-    return point or None
-
-
-def _number_or_name(text: str) -> str | float:
-    """A tolerance, for the engine to refuse where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _print(report: RuleReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,9 +13,11 @@ import click
 from rich.console import Console
 
 from engine import EngineError, Vocabulary
+from engine.check import TOLERANCES
 from service.config import Settings
 from service.errors import StartError
 from service.excerpt import Excerpt, excerpt
+from service.figures import typed
 
 USAGE = 2
 """Exit code where what was given cannot be read or used."""
@@ -79,6 +82,33 @@ def read_text(path: str) -> str:
         refuse(f"{'standard input' if path == '-' else path} is not UTF-8 text.")
     except OSError as error:
         refuse(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.")
+
+
+def pairs(texts: Iterable[str], what: str) -> dict[str, Any]:
+    """Numbers, or lists of them, by name, from texts like `x=2`, each of which is a `what`."""
+    read: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign or not name:
+            refuse(f"{text} is no {what}: write NAME=VALUE, like x=2.")
+        if name in read:
+            refuse(f"{name} is given twice.")
+        try:
+            read[name] = typed(value)
+        except ValueError as error:
+            refuse(f"{name}: {error}")
+    return read
+
+
+def tolerance(text: str) -> str | float:
+    """A tolerance by its name or as a number."""
+    if text in TOLERANCES:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        refuse(f"{text} is no tolerance.", "Say student, strict, or a number such as 1e-3.")
 
 
 def print_json(value: Any) -> None:

@@ -107,7 +107,7 @@ def _local(check: LocalCheck) -> Mapping[str, str]:
     return {
         "text": check.place.text,
         "argument": check.argument,
-        "upstream": brief(check.upstream),
+        "upstream": "–" if check.upstream is None else brief(check.upstream),
         "given": brief(check.given, 6),
         "reference": "–" if check.reference is None else brief(check.reference, 6),
         "verdict": verdict.label,

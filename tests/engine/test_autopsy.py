@@ -12,6 +12,8 @@ import pytest
 from engine import InputError, Value
 from engine.autopsy import (
     DETECTORS,
+    Curvature,
+    Overflow,
     Record,
     Step,
     Task,
@@ -555,6 +557,9 @@ def test_large_network_is_probed_for_fewer_steps():
     assert 2 <= len(record(wide).steps) < 20
 
 
+LINED = homework(rate=0.9)
+
+
 @pytest.mark.parametrize(
     ("broken", "pointer"),
     [
@@ -567,12 +572,45 @@ def test_large_network_is_probed_for_fewer_steps():
         (Record((Step({"w": 1}, {"w": 1}), Step({"v": 1}, {"v": 1}))), "/steps/1/parameters"),
         (Record((Step({"w": 1}, {"w": 1}),), task=Task("hinj", [1], 1, "linear")), "/task/loss"),
         (Record((Step({"w": 1}, {"w": 1}),), task=Task("hinge", [2], 1, "tanh")), "/task/targets"),
+        (Record(({"parameters": {"w": 1}},)), "/steps/0"),
+        (Record((Step({"w": [10**400]}, {"w": [1]}),)), "/steps/0/parameters/w"),
+        (Record((Step({"w": 1}, {"w": 1}, loss=10**400),)), "/steps/0/loss"),
+        (Record((Step({"w": 1}, {"w": 1}, outputs={"h": []}),)), "/steps/0/outputs/h"),
+        (Record((Step({"w": 1}, {"w": 1}, outputs={"h": np.ones((0, 3))}),)), "/steps/0/outputs/h"),
+        (replace(LINED, momentum=1), "/momentum"),
+        (replace(LINED, momentum=-0.1), "/momentum"),
+        (replace(LINED, momentum=math.nan), "/momentum"),
+        (replace(LINED, momentum="x"), "/momentum"),
+        (replace(LINED, curvature=Curvature(2.0, 8)), "/curvature/step"),
+        (replace(LINED, curvature=Curvature(2.0, -1)), "/curvature/step"),
+        (replace(LINED, curvature=Curvature("2", None)), "/curvature/step"),
+        (replace(LINED, curvature=Curvature("much", 0)), "/curvature/largest"),
+        (replace(LINED, curvature=Curvature(math.inf, 0)), "/curvature/largest"),
+        (replace(LINED, curvature=2.0), "/curvature"),
+        (replace(LINED, planned="x"), "/planned"),
+        (replace(LINED, planned=0.5), "/planned"),
+        (replace(LINED, planned=math.inf), "/planned"),
+        (replace(LINED, overflow="exp"), "/overflow"),
+        (replace(LINED, overflow=Overflow("exp", "out", None)), "/overflow/largest_input"),
+        (Record(events=("forward",), curvature=Curvature(2.0, 0)), "/curvature/step"),
+        (replace(LINED, trials=((0.1, 1.0),)), "/trials/0"),
+        (replace(LINED, trials=(Trial(0.1, 1.0), Trial(0.1, None))), "/trials/1/loss"),
+        (replace(LINED, task={"loss": "hinge"}), "/task"),
     ],
 )
 def test_record_that_does_not_hold_together_is_refused(broken, pointer):
     with pytest.raises(InputError) as refused:
         examine_record(broken)
     assert (refused.value.code, refused.value.pointer) == ("invalid_record", pointer)
+
+
+def test_curvature_may_be_that_of_the_step_that_broke():
+    """The step is in the record, though not among those before the first infinite number."""
+    *good, last = LINED.steps
+    broken = replace(LINED, steps=(*good, replace(last, loss=math.inf)))
+    found = examine_record(replace(broken, curvature=Curvature(9.0, len(good))))
+    assert codes(found) == ["step_too_large", "non_finite_training"]
+    assert found[0].numbers["cliff"] == pytest.approx(2 / 9)
 
 
 def test_start_of_another_shape_is_refused():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 from engine import check, parse
+from engine.extend import op
 from engine.ops import OPS
 from engine.registry import Vocabulary
 from tests.engine.test_local import each, plugin
@@ -179,3 +181,112 @@ def test_joint_tie_of_a_plugin_is_smooth():
 def test_small_mistake_on_arrays_does_not_break_the_diagnosis():
     at, claims = {"a": [1e-20], "b": [3.0]}, {"a": [3], "b": [1.0001e-20]}
     assert check(parse("sum(a*b)"), at, claims, "strict").verdict == "fail"
+
+
+# -- paths that cancel -----------------------------------------------------------------------------
+
+
+def test_paths_that_cancel_sixty_times_excuse_nothing():
+    """The sum over all paths is 1e16 here, and the slope is 1 all the same."""
+    lines = ["t0 = x", *(f"t{i} = t{i - 1} - 0.9*(t{i - 1} - a)" for i in range(1, 61))]
+    source, at = "; ".join(lines), {"x": 1, "a": 2}
+    assert judged(source, at, {"a": 1}, "strict") == "pass"
+    assert judged(source, at, {"a": -50}, "strict") == "fail"
+    array = f"{source}; sum(t60*[1.0, 1.0])"
+    assert judged(array, at, {"a": -50}, "strict") == "fail"
+
+
+def test_chaos_does_not_pass_a_wrong_claim():
+    lines = ["t0 = x", *(f"t{i} = 3.99*t{i - 1}*(1 - t{i - 1})" for i in range(1, 61))]
+    assert judged("; ".join(lines), {"x": 0.3}, {"x": 3}, "strict") == "fail"
+
+
+def test_other_order_of_the_same_sum_passes():
+    source, at = "(a - b)*1e8 + (b - a)*1e8 + a*1e-9", {"a": 1.0, "b": 0.3}
+    assert judged(source, at, {"b": 1e-9}, "strict") == "pass"
+    assert judged(source, at, {"b": 1e-3}, "strict") == "fail"
+
+
+# -- ties that float64 alone sees -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "at"),
+    [
+        ("max(x*3, y)", {"x": 0.1, "y": 0.1 * 3}),
+        ("max(cos(y), z)", {"y": 1e-8, "z": 1}),
+        ("relu(1 + x - 1)", {"x": 1e-17}),
+    ],
+)
+def test_tie_of_float64_alone_is_rounding(source, at):
+    assert judged(source, at) in ("pass", "rounding")
+
+
+def test_kink_elsewhere_does_not_cancel_the_excuse():
+    source, at = "sum(tanh(x)) + sum(relu(y))", {"x": [22], "y": [0]}
+    assert judged(source, at, {"x": [0]}, "strict") == "rounding"
+
+
+@pytest.mark.parametrize("at", [{"x": 1e12, "y": 1e12 + 1}, {"x": 1e17, "y": 1e17}])
+def test_logaddexp_keeps_its_digits(at):
+    assert judged("logaddexp(x, y)", at, tolerance="strict") == "pass"
+
+
+# -- programs with loose ends ---------------------------------------------------------------------
+
+
+def test_dead_code_beside_arrays_has_slope_zero():
+    assert judged("y = x*2\nsum(z)", {"x": [1, 2], "z": [1, 2]}) == "pass"
+
+
+def test_class_that_does_not_move_leaves_its_input_a_slope():
+    source = "c = [sign(x)]\nsoftmax_cross_entropy(p*x, c)"
+    assert judged(source, {"x": 2.0, "p": [[1, 2, 3.0]]}) == "pass"
+
+
+def test_other_name_of_a_result_can_be_claimed():
+    assert judged("y = x*2\nz = y\nz*z", {"x": 1.5}, {"z": 6, "x": 12}) == "pass"
+    assert judged("x = 2\ny = x\ny*y", {}, {"y": 4}) == "pass"
+
+
+def raising():
+    """A root that raises below 0, and an op that raises anything near its point."""
+    made = [
+        plugin("root", lambda x: each(math.sqrt)(x), lambda g, y, x: g / (2 * y)),
+        plugin("touchy", lambda x: each(touchy)(x), lambda g, y, x: g),
+    ]
+    return Vocabulary(MappingProxyType({**OPS, **{op.name: op for op in made}}))
+
+
+def touchy(x):
+    if x < 0.9:
+        raise RuntimeError("too small")
+    return x
+
+
+@pytest.mark.parametrize("method", ["exact", "blackbox"])
+@pytest.mark.parametrize(
+    ("source", "x", "claim"), [("root(x)*2", 1e-4, 100), ("touchy(x)*3", 0.9001, 3)]
+)
+def test_plugin_that_raises_beside_the_point_accuses_nobody(source, x, claim, method):
+    program = parse(source, raising())
+    right = check(program, {"x": x}, {"x": claim}, method=method)
+    assert right.verdict in ("pass", "inconclusive")
+    assert check(program, {"x": x}, {"x": 3.3 * claim}, method=method).verdict != "pass"
+
+
+def test_parameter_that_is_no_number_is_left_alone():
+    scaled = op("scaled", lambda x, *, mode=None: x * x, lambda g, y, x, mode: 2 * g * x)
+    program = parse("scaled(x)*3", Vocabulary(MappingProxyType({**OPS, "scaled": scaled})))
+    assert check(program, {"x": 1.0}, {"x": 6}).verdict == "pass"
+    assert check(program, {"x": [1.0]}, {"x": [6]}).verdict == "pass"
+
+
+def test_slip_that_nothing_leads_to_is_a_slip():
+    report = check(
+        parse("c = a*b\nd = c*c + c\nL = d*2"),
+        {"a": 2, "b": 3},
+        {"d": 2, "c": 26 * (1 + 1e-4)},
+        "strict",
+    )
+    assert report.first_wrong.name == "c"

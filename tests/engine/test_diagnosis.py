@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
+import subprocess
+import sys
+import tracemalloc
+from types import MappingProxyType
 
+import numpy as np
 import pytest
 
 from engine import check, parse
+from engine.check.diagnosis import diagnose
 from engine.check.diagnosis.evidence import decimals, significant
 from engine.check.diagnosis.slips import SLIPS, value
+from engine.check.diagnosis.vector import rounded_digits
 from engine.check.diagnosis.vocabulary import BINARY, FACTOR_NAMES, FACTORS, UNARY, formulas
-from engine.check.linear import local_derivatives
+from engine.check.linear import Linear, local_derivatives
+from engine.check.report import Component
+from engine.check.verdict import Verdict
 from engine.mistakes import GRADIENTS, MISTAKES
+from engine.op import op
 from engine.ops import OPS
+from engine.registry import Vocabulary
 
 T, S = math.tanh, lambda x: 1 / (1 + math.exp(-x))
 
@@ -243,6 +256,151 @@ def test_difference_quotient_is_recognised():
 
 def test_claim_at_a_kink_is_not_diagnosed():
     assert check(parse("relu(x)"), {"x": 0}, {"x": 0.7}).diagnoses == ()
+
+
+# -- what a diagnosis must survive ------------------------------------------------------------
+
+
+def told(source, at, claims, tolerance="strict"):
+    return check(parse(source), at, claims, tolerance).diagnoses
+
+
+def test_plugin_that_fails_elsewhere_breaks_no_diagnosis():
+    def root(x):
+        if np.any(np.asarray(x) < 0.5):
+            raise RuntimeError("not here")
+        return np.vectorize(math.sqrt)(x)
+
+    def slope(g, y, x):
+        if np.any(np.asarray(x) > 0.9):
+            raise RuntimeError("nor here")
+        return g / (2 * y)
+
+    root = op("root", root, slope)
+    assert root.python_only
+    program = parse("root(x)*y", Vocabulary(MappingProxyType({**OPS, "root": root})))
+    report = check(program, {"x": 0.6, "y": 3.0}, {"x": 0.123456789, "y": 2.345678912})
+    assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("source", "x", "claim"),
+    [("sin(x)*1e10", 1, 1e-300), ("x*100", 1, 1e-308), ("x*1.79e308", 0.5, 1e308)],
+)
+def test_claim_of_any_size_is_compared(source, x, claim):
+    report = check(parse(source), {"x": x}, {"x": claim})
+    assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("x", "places", "digits"),
+    [(0.25, 1, "2"), (0.35, 1, "3"), (-0.0042, 4, "42"), (1e-308, 308, "1"), (1e308, -308, "1")],
+)
+def test_digits_are_rounded_exactly(x, places, digits):
+    assert rounded_digits(x, places) == digits
+
+
+def test_local_derivative_is_told_as_it_was_used():
+    found = next(d for d in told("1/x", {"x": 1e-8}, {"x": 1.0}) if d.mistake == "drop_factor")
+    assert found.numbers["yours"] == 1.0  # not -1e16 + (1 + 1e16), which is 0
+    assert "behaves like 1, the true one" in found.explanation
+
+
+def test_factor_of_about_one_is_not_told():
+    truth = {"x": 5 * math.cos(2), "y": math.sin(2)}
+    typed = {name: round(slope, 2) for name, slope in truth.items()}
+    assert [d.mistake for d in told("sin(x)*y", {"x": 2.0, "y": 5.0}, typed)] == ["too_few_digits"]
+    careless = {"x": 9.95, "y": 5.03}  # each one unit of its last digit too much
+    found = told("x*y", {"x": 5.02, "y": 9.94}, careless)
+    assert "common_factor" not in [d.mistake for d in found]
+    one_off = {"x": 5.0, "y": 2.0, "z": 0.030006}
+    assert told("x*y + z**2*0.01", {"x": 2.0, "y": 5.0, "z": 1.5}, one_off) == ()
+    near = {name: 1.0001234 * slope for name, slope in truth.items()}
+    [found] = told("sin(x)*y", {"x": 2.0, "y": 5.0}, near)
+    assert found.explanation == "Every gradient is 1.0001234 times what it should be."
+
+
+def test_factor_is_named_once():
+    at = {"x": 2.0, "y": 5.0}
+    [found] = told("x*y", at, {"x": 15.0, "y": 6.0})
+    assert found.explanation == "Every gradient is 3 times what it should be."
+
+
+def test_claims_near_the_truth_are_not_put_in_another_order():
+    at = {"x": 0.41002, "y": 0.40002}
+    assert told("x*y", at, {"x": 0.4, "y": 0.41}) == ()
+
+
+def test_one_kind_of_quotient_is_told_whatever_the_seed_of_hashes():
+    run = (
+        "from engine import check, parse;"
+        "at, claims = {'x': 0, 'y': 0}, {'x': 0.25, 'y': 0.25};"
+        "print(check(parse('x**3 + y**3'), at, claims).diagnoses[0].explanation)"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", run],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert said == {
+        b"The claims are forward difference quotients with a step of 0.5, not derivatives.\n"
+    }
+
+
+def test_quotients_that_fit_with_every_step_show_none():
+    found = told("max(x*3, y)", {"x": 0.1, "y": 0.3}, {"x": 1.5, "y": 0.5})
+    assert "finite_difference" not in [d.mistake for d in found]
+
+
+def test_many_reasons_are_told_in_few_words():
+    found = told("x" + "*x" * 300, {"x": 1.01}, {"x": 1.01**300})
+    assert 1 < len(found) <= 6
+    assert all(len(d.explanation) < 500 for d in found)
+    assert "and 289 more" in found[0].explanation
+
+
+LARGE = {
+    # source, point, claims: all of them wrong
+    "one name used 1,700 times": (
+        "s = " + "+".join(f"x*{name}" for name in "abcdfghijklmnopq") + "+x-x" * 850,
+        dict.fromkeys("xabcdfghijklmnopq", 1.1), "inputs",
+    ),
+    "a chain, every step claimed": (
+        "\n".join(["t0 = a*x", *(f"t{i}=t{i - 1}*x+t{i - 1}" for i in range(1, 199))]),
+        {"x": 0.01, "a": 1.1}, "names",
+    ),
+    "a product of 1,980 factors": ("x*y*" * 990 + "1", {"x": 1.001, "y": 0.999}, "inputs"),
+    "a chain of functions, every step claimed": (
+        "\n".join(["t0 = a*x", *(f"t{i}={f}(t{i - 1})" for i, f in zip(
+            range(1, 200), itertools.cycle(["sin", "tanh", "atan", "exp"]), strict=False))]),
+        {"x": 0.7, "a": 0.4}, "names",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LARGE.values(), ids=LARGE)
+def test_large_program_is_diagnosed_in_little_memory(case):
+    source, at, claimed = case
+    program = parse(source)
+    linear = Linear(program, [node.value for node in program.evaluate(at).nodes])
+    names = list(at)
+    if claimed == "names":
+        names += [node.name for node in program.equations if not node.name.startswith("%")][:-1]
+    places = {node.name: place for place, node in enumerate(program.nodes)}
+    components = []
+    for i, name in enumerate(names):
+        truth = linear.adjoints[places[name]]
+        claim = truth * (1.2345678 + 0.1 * math.sin(i))
+        components.append(Component(name, None, claim, truth, 0.0, 0.2, Verdict.FAIL))
+    tracemalloc.start()
+    diagnose(linear, components)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 # -- the shelves ------------------------------------------------------------------------------

@@ -84,6 +84,14 @@ def test_sweep_of_an_array_entry():
     assert rows[3].central == pytest.approx(12, rel=1e-5)
 
 
+def test_sweep_takes_the_slope_that_is_known():
+    program = parse("sum(x**3)")
+    found = sweep(program, {"x": [1.0, 2.0]}, "x", (1,))
+    assert sweep(program, {"x": [1.0, 2.0]}, "x", (1,), 12.0) == found
+    off = sweep(program, {"x": [1.0, 2.0]}, "x", (1,), 10.0)
+    assert off[3].central_error == pytest.approx(0.2, rel=1e-5)
+
+
 def test_sweep_at_a_kink_is_empty():
     assert sweep(parse("abs(x)"), {"x": 0}, "x") == ()
 
@@ -107,3 +115,14 @@ def test_comparison_that_cannot_fail_says_so(source, at, tolerance, words):
 
 def test_sound_comparison_has_no_warning():
     assert check(parse(LECTURE), AT).warnings == ()
+
+
+@pytest.mark.parametrize("index", [(), (5,), (0, 0)])
+def test_sweep_of_an_entry_that_is_not_there_is_refused(index):
+    with pytest.raises(InputError, match="entry"):
+        sweep(parse("sum(x**3)"), {"x": [1.0, 2.0]}, "x", index or None)
+
+
+def test_sweep_needs_one_number_as_output():
+    with pytest.raises(InputError, match="one number"):
+        sweep(parse("x*2"), {"x": [1.0, 2.0]}, "x", (0,))

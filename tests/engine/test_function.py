@@ -176,6 +176,12 @@ def test_slip_in_a_vector_is_named(claim, code, words):
     assert words in found.explanation
 
 
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_infinite_claim_is_no_typing_slip(number):
+    """Beside infinity every slope lies within the tolerance."""
+    assert symptoms({"x": np.array([2.0, number])}, {"x": np.array([2.0, 4.0])}, 7e-4) == ()
+
+
 def test_square_transpose_is_named():
     (found, *others) = symptoms({"s": S.T}, {"s": S}, 7e-4)
     assert (found.mistake, others) == ("transposed", [])
@@ -280,6 +286,58 @@ def test_single_precision_is_found_and_told():
     assert "hand in float64" in report.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "big"), [(np.float32, 6e8), (np.float32, 6e12), (np.float16, 6e4)]
+)
+def test_slope_below_the_rounding_of_the_value_is_not_refused(kind, big):
+    """Beside so large a term, moving the first entry changes nothing at all."""
+    at = np.array([1, big], dtype=kind)
+    report = check_function(lambda x: np.sum(x * kind(0.5)), at, [0.5, 0.5], 0.05)
+    small = report.components[0]
+    assert (small.verdict, small.reference) == ("inconclusive", 0.0)
+    assert small.error_bound > 0.5
+    assert check_function(lambda x: np.sum(x * kind(0.5)), at, [0.5, 9], 0.05).verdict == "fail"
+
+
+def test_flat_function_of_single_precision_is_told_from_a_slope():
+    flat = np.array([-1, -2], dtype=np.float32)
+
+    def relu(x):
+        return np.sum(np.maximum(x, 0)) + np.float32(3)
+
+    assert check_function(relu, flat, [0, 0]).verdict == "pass"
+    assert check_function(relu, flat, [0.001, 0]).verdict == "fail"
+
+
+@pytest.mark.filterwarnings("error")
+def test_steps_beyond_a_precision_raise_no_warning():
+    report = check_function(lambda x: x * np.float16(0.5), np.float16(60000), 0.5, 0.5)
+    assert report.verdict in ("pass", "inconclusive")
+    wide = np.array(["1e400", "4"], dtype=np.longdouble)
+    assert check_function(np.sum, np.ones(2), wide).verdict == "fail"
+    assert check_function(np.sum, wide, np.ones(2)).verdict == "non_finite"
+
+
+def test_whole_number_beyond_int64_is_judged():
+    assert check_function(lambda x: 3 * x, 10**30, 3).verdict == "pass"
+    assert check_function(lambda x: sum(x) * 1e30, [1, 2], [10**30, 10**30]).verdict == "pass"
+    assert check_function(lambda x: x * 10**30, 1, 10**29).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("fn", "code", "words"),
+    [
+        (lambda x: x, "not_one_number", "the function returns a whole number beyond float64"),
+        (lambda x: x * 0.5, "function_failed", "failed at x = a whole number beyond float64"),
+        (lambda x: 1.0, "not_a_number", "x holds a whole number beyond float64"),
+    ],
+)
+def test_whole_number_beyond_float64_is_called_that(fn, code, words):
+    with pytest.raises(InputError) as caught:
+        check_function(fn, 10**400, 1.0)
+    assert (caught.value.code, words in str(caught.value)) == (code, True)
+
+
 def test_comparison_that_cannot_fail_says_so():
     report = check_function(lambda a, b: a + 0 * b, (2.0, 3.0), (1.0, 0.0))
     assert report.verdict == "pass"
@@ -375,6 +433,7 @@ def test_shapes_are_drawn_aligned():
         (lambda x: x, B, B, "not_one_number", "an array of shape (4,)"),
         (lambda x: None, B, B, "not_one_number", "nothing"),
         (lambda x: 1j, B, B, "not_one_number", "complex"),
+        (cube, B, [10**400] * 4, "not_a_number", "the gradient of x holds a whole number beyond"),
         (lambda x: x @ W, B, B, "function_failed", "failed at x = an array of shape (4,): Value"),
         (math.log, -1.0, 1.0, "function_failed", "log failed at x = -1: ValueError: "),
         (cube, B, lambda x: x[9], "function_failed", "the function failed at x"),

@@ -90,24 +90,24 @@ def never(claim: float, truth: float) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("claim", "slope", "bound", "scale", "expected"),
+    ("claim", "slope", "bound", "floor", "expected"),
     [
-        (1.0, 1.0, 1e-9, 1, "pass"),
-        (1.0, 1.0, 1e-5, 1, "inconclusive"),  # the bound is wider than the tolerance
-        (1.00001, 1.0, 1e-5, 1, "inconclusive"),
-        (1.1, 1.0, 1e-5, 1, "fail"),
-        (1e-16, 0.0, 0.0, 1, "pass"),  # what is left of parts of size 1 that cancel
-        (1e-14, 0.0, 0.0, 1, "fail"),
-        (1e-16, 0.0, 0.0, 1e-3, "fail"),
-        (1e-16, 1e-5, 0.0, 1, "fail"),  # a slope that small is no remainder
-        (1.0, math.nan, math.inf, 1, "inconclusive"),
+        (1.0, 1.0, 1e-9, 1e-15, "pass"),
+        (1.0, 1.0, 1e-5, 1e-15, "inconclusive"),  # the bound is wider than the tolerance
+        (1.00001, 1.0, 1e-5, 1e-15, "inconclusive"),
+        (1.1, 1.0, 1e-5, 1e-15, "fail"),
+        (1e-16, 0.0, 0.0, 1e-15, "pass"),  # what is left of parts of size 1 that cancel
+        (1e-14, 0.0, 0.0, 1e-15, "fail"),
+        (1e-16, 0.0, 0.0, 1e-18, "fail"),
+        (1.0, math.nan, math.inf, 1e-15, "inconclusive"),
     ],
 )
 def test_floor_comes_from_what_cancels(
-    claim: float, slope: float, bound: float, scale: float, expected: str
+    claim: float, slope: float, bound: float, floor: float, expected: str
 ) -> None:
     estimate = Estimate(slope, bound)
-    found = judge(claim, Slope("smooth", estimate, estimate, estimate), 1e-6, scale, 0.0, never)
+    smooth = Slope("smooth", estimate, estimate, estimate)
+    found = judge(claim, smooth, 1e-6, 0.0, lambda: floor, never)
     assert found == expected
 
 
@@ -115,7 +115,7 @@ def test_floor_comes_from_what_cancels(
 def test_no_claim_is_right_or_wrong_without_one_slope(kind: Any) -> None:
     slope = Slope(kind, UNKNOWN, Estimate(0, 0), Estimate(1, 0))
     for claim in (0.0, 1.0, 0.5, 17.0, math.nan):
-        assert judge(claim, slope, 1e-6, 1.0, 0.0, never) == Verdict.NOT_DIFFERENTIABLE
+        assert judge(claim, slope, 1e-6, 0.0, lambda: 0.0, never) == Verdict.NOT_DIFFERENTIABLE
 
 
 def test_gravest_verdict_is_the_one_on_the_whole() -> None:

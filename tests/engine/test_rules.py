@@ -9,6 +9,7 @@ import pytest
 
 from engine import InputError, Verdict
 from engine.check.exact import formula_slope
+from engine.check.rule.kinks import kinks_between
 from engine.check.rule.vocabulary import ALIKE, FUNCTIONS, LOCAL, local
 from engine.check.rules import check_rule
 from engine.domain import above, between
@@ -152,7 +153,8 @@ WRONG = [
     ),
     ("sin(x)", "x", "g*sin(x)", "wrong_function"),
     ("relu(x)", "x", "g*(x > 0.004)", "wrong_constant"),
-    ("exp(x)", "x", "g*y*(abs(x - 0.4321) > 0.001)", "wrong_constant"),
+    ("exp(x)", "x", "g*y*(abs(x - 0.4321) > 0.001)", "wrong_rule"),
+    ("x**2", "x", "g*where((x > 1.9)*(x < 2.2), 0, 2*x)", "wrong_rule"),
     ("x**2", "x", "g*2*exp(log(x))", "no_value"),
     ("exp(3*x)*x", "x", "g*(exp(3*x) + 2*y)", "wrong_constant"),
     # kinks
@@ -336,6 +338,132 @@ def test_forward_without_slopes_is_not_judged():
     assert report.rules[0].points == 0
 
 
+BANDS = [
+    ("x**2", "g*where((x > 1.2345)*(x < 1.2355), 0, 2*x)"),
+    ("x**2", "g*2*x*(1 - (x > -7.7001)*(x < -7.7))"),
+    ("x**2", "g*(2*x + (x >= 100.5)*(x <= 100.50001))"),
+    ("x**2", "g*(2*x + (max(x, 0.31) < 0.3101)*(x > 0.31))"),
+    ("relu(x - 2.001)*(x < 2.002) + 0*x", "g*(x > 1)*(x < 2.001)"),
+    ("x*b", "g*b*(1 - (x > 1.2345)*(x < 1.2346))"),
+    ("x**2", "g*where((x > 1)*(x < 1.0005), 0, 2*x)"),
+    ("x*b", "g*b*(1 - (x > 1)*(x < 1.0005))"),
+    ("x*b", "g*b*(1 - (x >= 0.9999)*(x < 1))"),
+    ("relu(x)", "g*(relu(x) > 0.001)"),
+]
+
+
+@pytest.mark.parametrize(("forward", "rule"), BANDS, ids=str)
+def test_narrow_band_between_two_comparisons_is_tried(forward, rule):
+    assert check_rule(forward=forward, backward={"x": rule}).verdict == "fail"
+
+
+def test_many_kinks_of_the_forward_do_not_hide_those_of_the_rule():
+    forward = " + ".join(f"abs(x - {i}/7)" for i in range(-14, 14))
+    right = " + ".join(f"sign(x - {i}/7)" for i in range(-14, 14))
+    rule = f"g*({right} + (x > 1.2345)*(x < 1.2355))"
+    assert check_rule(forward=forward, backward={"x": f"g*({right})"}).verdict == "pass"
+    assert check_rule(forward=forward, backward={"x": rule}).verdict == "fail"
+
+
+@pytest.mark.parametrize("x", [27.2, 27.3, 27.379])
+def test_right_rule_is_right_to_the_last_grain_of_float64(x):
+    backward = {"x": "-2*g*x*y"}
+    report = check_rule(forward="exp(-x**2)", backward=backward, at={"x": x})
+    assert report.verdict == "pass", report.explanation
+    backward = {"x": "-2*g*x*y*(y > 0)"}
+    report = check_rule(forward="max(exp(-x**2), 0)", backward=backward)
+    assert report.verdict == "pass", report.explanation
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("g*where((x > 1.9)*(x < 2.2), 0, 2*x)", "0 for x > 1.9"),
+        ("g*2*x*(1 - (x > 1.9)*(x < 2.2))", "0 for x > 1.9"),
+        ("g*2*x*(abs(x - 1.9) > 0.02)", "1 for abs(x - 1.9) > 0.02"),
+    ],
+)
+def test_band_is_told_by_its_condition(rule, said):
+    (judged,) = check_rule(forward="x**2", backward={"x": rule}).rules
+    assert judged.diagnosis.explanation == f"it is right with {said}"
+
+
+def chain(fn, by, condition, end):
+    lines = [
+        f"t{i + 1} = where(t{i} > {i}/10 + {condition}, t{i}*{by}, {fn}(t{i}))" for i in range(18)
+    ]
+    return "\n".join(["t0 = a + b + c + d", *lines, end])
+
+
+FORWARD, RULE = chain("sin", "a", "c", "t18"), chain("cos", "b", "d", "g*t18")
+
+
+def test_work_is_limited_and_the_hint_helps():
+    """One of these rules takes a quarter of a second, four would take a whole one."""
+    with pytest.raises(InputError) as refused:
+        check_rule(forward=FORWARD, backward=dict.fromkeys("abcd", RULE))
+    assert (refused.value.code, refused.value.pointer) == ("too_much_work", "/backward")
+    assert "one rule at a time" in refused.value.hint
+    assert check_rule(forward=FORWARD, backward={"a": RULE}).verdict == "fail"
+
+
+def test_digits_are_counted_as_work():
+    """Slopes of what changes over 1e-300 take thousands of digits at each point."""
+    lines = [f"t{i + 1} = sin(t{i})" for i in range(90)]
+    forward = "\n".join(["t0 = sin(1e300*x)", *lines, "t90"])
+    with pytest.raises(InputError) as refused:
+        check_rule(forward=forward, backward={"x": "g"})
+    assert refused.value.code == "too_much_work"
+
+
+def test_all_kinks_are_narrowed_down_together():
+    looks = []
+
+    def signs(table):
+        looks.append(len(table))
+        return np.sign(table.T - np.array([[0.3], [1.7], [1.71]]))
+
+    kinks = kinks_between(signs, np.array([[0.0], [1.0], [2.0]]))
+    assert sorted(kink.point for kink in kinks) == [(0.3,), (1.7,), (1.71,)]
+    assert len(looks) <= 15
+
+
+STEEP = [
+    ("g*1e40", "drop_factor"),
+    ("g*1e40*exp(-x*x)", None),
+    ("g*(1 - y)", None),
+    ("g*(1 - y**2)", None),
+]
+
+
+@pytest.mark.parametrize(("rule", "mistake"), STEEP, ids=str)
+def test_steep_function_without_a_kink_needs_no_mask(rule, mistake):
+    (judged,) = check_rule(forward="tanh(1e40*x)", backward={"x": rule}).rules
+    assert judged.verdict == "fail"
+    assert (judged.diagnosis and judged.diagnosis.mistake) == mistake, judged.explanation
+
+
+SLOPES = [
+    ("where(x > 0, x, 0.1*x)", "x", "g", "1", "where(x > 0, 1, 0.1)"),
+    ("a/b", "b", "-g*a/b", "-a/b", "-a/b**2"),
+    ("a/b", "b", "-g*y", "-y", "-y/b"),
+    ("1/x", "x", "-g/x", "-1/x", "-y**2"),
+    ("tanh(2*x)", "x", "g*(1 - y**2)", "1 - y**2", "2 * (1 - y**2)"),
+]
+
+
+@pytest.mark.parametrize(("forward", "name", "rule", "yours", "true"), SLOPES, ids=str)
+def test_slope_is_told_as_people_write_it(forward, name, rule, yours, true):
+    (judged,) = check_rule(forward=forward, backward={name: rule}).rules
+    assert judged.slope_text == f"yours behaves like {yours}; the true one is {true}"
+
+
+def test_slope_that_no_short_formula_gives_is_not_told():
+    (judged,) = check_rule(forward="where(x > 0, x, 0.3*x)", backward={"x": "g"}).rules
+    assert judged.diagnosis.mistake == "one_sided"
+    assert judged.slope_text is None
+
+
 def test_same_question_gets_the_same_answer():
     first, second = (check_rule("tanh", backward={"x": "g*(1 - x)"}) for _ in range(2))
     assert first == second
@@ -360,13 +488,20 @@ def test_digits_that_float64_loses_are_not_called_wrong():
         ({"name": "tanh", "backward": {"x": "g"}, "at": {"z": 1}}, "unknown_input", "/at/z"),
         ({"name": "mul", "backward": {"a": "g"}, "at": {"a": 1}}, "missing_input", "/at"),
         ({"name": "exp", "backward": {"x": "g"}, "at": {"x": math.inf}}, "not_a_number", "/at/x"),
+        ({"name": "exp", "backward": {"x": "g"}, "at": {"x": 10**400}}, "not_a_number", "/at/x"),
+        ({"name": "exp", "backward": {"x": "g"}, "at": 3}, "invalid_input", "/at"),
+        ({"name": "exp", "backward": {"x": 3}}, "invalid_input", "/backward/x"),
+        ({"name": "exp", "backward": {"x": None}}, "invalid_input", "/backward/x"),
+        ({"name": "exp", "backward": "g"}, "invalid_input", "/backward"),
+        ({"name": "exp", "backward": {1: "g"}}, "unknown_input", "/backward/1"),
+        ({"forward": 3, "backward": {"x": "g"}}, "invalid_input", "/forward"),
         (
             {"name": "exp", "backward": {"x": "g"}, "tolerance": 2},
             "invalid_tolerance",
             "/tolerance",
         ),
     ],
-    ids=lambda asked: asked if isinstance(asked, str) else "",
+    ids=lambda asked: asked if isinstance(asked, str) else f"{asked!s:.60}",
 )
 def test_question_that_does_not_fit_is_refused(asked, code, pointer):
     with pytest.raises(InputError) as refused:

@@ -7,21 +7,18 @@ import os
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import engine.testing
 from engine.testing import assert_gradient, describe
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
-# Here the fixture also works where an older install of Nudge does not offer it to pytest.
 COUNT = itertools.count()
-CONFTEST = "from engine.testing import gradcheck"
+CONFTEST = 'pytest_plugins = ["engine.testing"]'
 
 
 def run(pytester, body):
@@ -94,26 +91,22 @@ def test_note_comes_with_a_right_gradient():
     assert text.startswith("the gradient is right at 1 number\nnote: this comparison cannot fail")
 
 
-def test_entry_point_leads_to_the_fixture():
+def test_no_plugin_is_pressed_on_other_projects():
+    """An entry point would load our `engine` before a project's own package of that name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    (row,) = project["entry-points"]["pytest11"].items()
-    assert EntryPoint(*row, group="pytest11").load() is engine.testing
+    assert "entry-points" not in project
 
 
-def test_entry_point_gives_pytest_the_fixture(pytester):
-    """As after an install: pytest finds the plugin by what the distribution says of itself."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    site = pytester.mkdir("site")
-    info = site / "planted-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
-    rows = "\n".join(f"{k} = {v}" for k, v in project["entry-points"]["pytest11"].items())
-    (info / "entry_points.txt").write_text(f"[pytest11]\n{rows}\n")
+@pytest.mark.parametrize("way", ["conftest", "option"])
+def test_fixture_is_had_for_the_asking(pytester, way):
+    if way == "conftest":
+        pytester.makeconftest('pytest_plugins = ["engine.testing"]')
     pytester.makepyfile("def test_it(gradcheck):\n    gradcheck(abs, 2.0, gradient=1.0)\n")
+    asked = ["-p", "engine.testing"] if way == "option" else []
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked],
         cwd=pytester.path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

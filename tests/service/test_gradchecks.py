@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from importlib import import_module
 
 import pytest
 
@@ -222,6 +223,26 @@ def test_sweep_across_the_edge_of_a_domain_holds_nulls(client):
     assert row["non_finite"]["central"] == [{"index": None, "is": "nan"}]
     assert row["forward_error"] > 0
     assert client.get(answer.headers["Location"]).json == answer.json
+
+
+def test_list_leaves_the_sweeps_out(client, check):
+    stored = check(claimed={"a": 1}, sweep=True)
+    assert stored["sweep"][0]["rows"]
+    assert client.get(f"{URL}/{stored['id']}").json == stored
+    assert client.get(URL).json["items"] == [stored | {"sweep": None}]
+
+
+@pytest.mark.parametrize(("method", "looked_up"), [("exact", 0), ("blackbox", 2)])
+def test_sweep_takes_the_exact_slope_from_the_check(check, monkeypatch, method, looked_up):
+    """A measured slope would bring its own errors along, so there it is found exactly."""
+    seen = []
+    sweep = import_module("engine.check.sweep")
+    found = sweep.slope_at
+    monkeypatch.setattr(sweep, "slope_at", lambda *args: seen.append(args) or found(*args))
+    body = {"source": "sum(exp(w))", "at": {"w": [1, 2]}}
+    rows = check(body, sweep=True, method=method)["sweep"][1]["rows"]
+    assert min(row["central_error"] for row in rows) < 1e-8
+    assert len(seen) == looked_up
 
 
 def test_kink_has_no_slope_to_sweep_against(check):

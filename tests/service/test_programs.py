@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from alembic import command
@@ -131,6 +131,7 @@ def test_use_is_noted_once_an_hour(client, store, database, clock):
     for ask in (
         lambda: client.post("/api/v1/evaluations", json=evaluation),
         lambda: client.post(f"{URL}/{program_hash}/steps", json={"at": {"x": 1}}),
+        lambda: client.get(f"{URL}/{program_hash}"),
     ):
         before = rows(database)[program_hash].last_used_at
         clock.forward(minutes=59)
@@ -152,6 +153,51 @@ def test_unused_program_is_removed(client, store, app, clock, database):
     assert set(rows(database)) == {used}
     assert client.get(f"{URL}/{unused}").status_code == 404
     assert programs.purge_expired(database, clock, 7) == 0
+
+
+def test_program_that_is_read_is_kept_and_says_since_when(client, store, clock, database):
+    program_hash = store("x*x")["hash"]
+    for _ in range(3):
+        clock.forward(days=6)
+        read = client.get(f"{URL}/{program_hash}").json
+        assert datetime.fromisoformat(read["last_used_at"]) == clock()
+        assert programs.purge_expired(database, clock, 7) == 0
+
+
+def test_expired_program_is_hidden_before_it_is_removed(client, store, clock, database):
+    stored = store("x*x")
+    clock.forward(days=7, hours=1)
+    for answer in (
+        client.get(f"{URL}/{stored['hash']}"),
+        client.post(f"{URL}/{stored['hash']}/steps", json={"at": {"x": 1}}),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (404, "unknown_program")
+    again = client.post(URL, json={"source": "x  *  x"})
+    assert again.status_code == 201
+    assert (again.json["source"], again.json["hash"]) == ("x  *  x", stored["hash"])
+    assert again.json["created_at"] > stored["created_at"]
+    assert programs.purge_expired(database, clock, 7) == 0
+
+
+def test_program_of_an_owned_check_is_never_removed(client, clock, database, settings):
+    """The check refers to it for as long as it is there itself."""
+    body = {"source": "x*x", "at": {"x": 3}, "claimed": {"x": 6}}
+    check = client.post("/api/v1/gradchecks", json=body).json
+    with sqlite3.connect(settings.data_dir / "nudge.db") as raw:
+        raw.execute("UPDATE gradcheck SET owner_id = 1")
+    clock.forward(days=100)
+    assert programs.purge_expired(database, clock, 7) == 0
+    assert client.get(f"/api/v1/gradchecks/{check['id']}").json["program"] == check["program"]
+    assert client.get(f"{URL}/{check['program']['hash']}").status_code == 200
+
+
+def test_check_never_outlives_its_program(client, clock, app):
+    body = {"source": "x*x", "at": {"x": 3}, "claimed": {"x": 6}}
+    check = client.post("/api/v1/gradchecks", json=body).json
+    clock.forward(days=7, seconds=-1)
+    purge(app.extensions["nudge"], None)
+    assert client.get(f"/api/v1/gradchecks/{check['id']}").status_code == 200
+    assert client.get(f"{URL}/{check['program']['hash']}").status_code == 200
 
 
 def test_program_in_use_is_never_removed(client, store, clock, database):
@@ -247,6 +293,19 @@ def test_numbers_that_json_has_not_are_flagged(client, store):
     assert steps["events"][-1]["non_finite"]["local"] == [{"index": None, "is": "inf"}]
     assert (steps["non_finite"]["name"], steps["non_finite"]["op"]) == ("y", "log")
     assert "x = 0" in steps["non_finite"]["reason"]
+
+
+def test_parts_and_visits_that_json_has_not_are_flagged(play):
+    source = "b = log(x); c = b + b; d = c*b"
+    (reuse,) = play(source, {"x": 0}, slip="overwrite")["reuses"]
+    infinite = {"part": [{"index": None, "is": "-inf"}]}
+    assert [use["non_finite"] for use in reuse["uses"] if use["part"] is None] == [infinite] * 3
+    assert all(use["non_finite"] == {} for use in reuse["uses"] if use["part"] is not None)
+    visits = play(source, {"x": 0}, slip="no_order")["diamond"]["visits"]
+    assert any(visit["gradient"] is None for visit in visits)
+    assert all(
+        (visit["gradient"] is None) == ("gradient" in visit["non_finite"]) for visit in visits
+    )
 
 
 @pytest.mark.parametrize("slip", SLIPS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 from serving import environment
 
+from engine.mistakes import MISTAKES
 from service import cli
 
 URL = "/api/v1/rulechecks"
@@ -38,6 +41,8 @@ def test_wrong_rule_is_named_with_a_counterexample(ask):
     (rule,) = ask({"x": "g*(1 - x**2)"}, forward="tanh(x)")["rules"]
     assert rule["verdict"] == "fail"
     assert rule["diagnosis"]["mistake"] == "input_not_output"
+    shelf = MISTAKES["input_not_output"]
+    assert (rule["diagnosis"]["title"], rule["diagnosis"]["mend"]) == (shelf.title, shelf.mend)
     assert rule["diagnosis"]["place"] == {"variable": "x", "text": "g*(1 - x**2)"}
     assert rule["slope_text"] == "yours behaves like 1 - x**2; the true one is 1 - y**2"
     found = rule["counterexample"]
@@ -121,6 +126,15 @@ UNFIT = {
     "array": ({"name": "tanh", "backward": {"x": "g"}, "at": {"x": [1, 2]}}, "/at/x"),
     "tolerance": ({"name": "tanh", "backward": {"x": "g"}, "tolerance": 1}, "/tolerance"),
     "unknown field": ({"name": "tanh", "backward": {"x": "g"}, "domain": 1}, "/domain"),
+    "too much work": (
+        {
+            "forward": "t0 = sin(1e300*x); "
+            + "; ".join(f"t{i + 1} = sin(t{i})" for i in range(90))
+            + "; t90",
+            "backward": {"x": "g"},
+        },
+        "/backward",
+    ),
     "long": ({"forward": "+".join(["x*x"] * 150), "backward": {"x": "g"}}, "/forward"),
 }
 
@@ -186,14 +200,35 @@ def test_counterexample_is_a_table(nudge):
         (["tanh", "tanh(x)", "g", "x=g"], "g is no rule."),
         (["tanh", "x=g", "x=y"], "x is given two rules."),
         (["tanh", "x=g", "--at", "x"], "x is no value"),
+        (["tanh", "x=g", "--at", "x=1", "--at", "x=2"], "x is given twice"),
         (["tanh", "x=g", "--at", "x=a"], "not a number"),
-        (["tanh", "x=g", "--tolerance", "lax"], "write strict or student"),
+        (["tanh", "x=g", "--tolerance", "lax"], "lax is no tolerance."),
+        (["tanh", "x=g", "--tolerance", "2"], "2.0 is not a tolerance"),
     ],
 )
 def test_unreadable_words_are_refused(nudge, words, said):
     result = nudge(*words)
     assert result.exit_code == 2, result.output
     assert said in result.output
+
+
+WITHOUT_WEB = """
+import sys
+from service.cli import nudge
+try:
+    nudge(["rule", "tanh", "x=g", "--json"])
+finally:
+    print("flask" in sys.modules, "sqlalchemy" in sys.modules, file=sys.stderr)
+"""
+
+
+def test_json_needs_no_web_layer():
+    """Its import would take longer than the check."""
+    told = subprocess.run(
+        [sys.executable, "-c", WITHOUT_WEB], capture_output=True, text=True, check=False
+    )
+    assert json.loads(told.stdout)["verdict"] == "fail"
+    assert told.stderr.strip() == "False False"
 
 
 def test_json_is_what_the_api_answers(nudge, ask):

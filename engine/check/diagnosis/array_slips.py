@@ -1,12 +1,19 @@
-"""Wrong backward rules of operations on arrays, as data."""
+"""Wrong backward rules of operations on arrays: those listed, as data, and those that follow from
+the shapes of an equation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from engine.check.diagnosis.slips import NAMES, SLIPS
+from engine.exam.points import worked_out
+from engine.program import Equation
+from engine.rule_text import formula
 
 Parts = list[Any]
 Rule = Callable[[Any, Any, Sequence[Any], Parts], Parts]
@@ -103,3 +110,80 @@ KEPT: Mapping[str, Callable[[Any, int], Any]] = {
     "the mean": lambda g, axis: np.mean(g, axis),
 }
 """What is done to a gradient of a repeated input where it should be summed."""
+
+
+def wrong_rules(
+    node: Equation, names: Sequence[str], inputs: Sequence[Any]
+) -> Iterator[tuple[str, Rule, str]]:
+    """Wrong rules for an equation whose inputs, called `names`, have these values: the code of the
+    mistake, the rule, and what a sentence says of it."""
+    op = node.op.name
+    for swap in SWAPS:
+        if op in swap.ops or (not swap.ops and not _trivial(swap.mistake, node)):
+            yield swap.mistake, swap.rule, swap.says.format(*names)
+    if not node.op.elementwise:
+        return
+    yield from _unsummed(node, names, inputs)
+    known = NAMES.get(len(inputs))
+    if known is None:
+        return
+    for slip in SLIPS:
+        if op in slip.ops and "d" not in slip.wrong:
+            says = f"the local derivative was taken as {slip.wrong}"
+            yield slip.mistake, _local(slip.argument, slip.wrong, ("y", *known)), says
+
+
+def _trivial(mistake: str, node: Equation) -> bool:
+    """Mistakes that the op does not allow, or that change nothing."""
+    if mistake == "swap_operands":
+        return len(node.args) != 2 or node.op.name in ("add", "max", "min")
+    if mistake == "drop_factor":
+        return node.op.name in ("add", "sum", "reshape", "transpose", "relu", "stack", "getitem")
+    return False
+
+
+def _unsummed(
+    node: Equation, names: Sequence[str], inputs: Sequence[Any]
+) -> Iterator[tuple[str, Rule, str]]:
+    """Broadcasting undone wrongly: one slice of the gradient is kept, or the mean is taken."""
+    shape = np.broadcast_shapes(*(np.shape(x) for x in inputs))
+    for argument, name in enumerate(names):
+        own = np.shape(inputs[argument])
+        if own == shape:
+            continue
+        axes = tuple(range(len(shape) - len(own)))
+        axes += tuple(
+            len(axes) + i for i, n in enumerate(own) if n == 1 and shape[len(axes) + i] != 1
+        )
+        for kept, pick in KEPT.items():
+            says = (
+                f"{kept} of the gradient for {name} was kept: it was repeated from shape {own} to "
+                f"{shape}, so its gradient is the sum over axis {', '.join(map(str, axes))}"
+            )
+            yield "summed_over_axis", _picked(node, argument, axes, pick), says
+
+
+def _picked(
+    node: Equation, argument: int, axes: tuple[int, ...], pick: Callable[[Any, int], Any]
+) -> Rule:
+    def rule(g: Any, y: Any, xs: Sequence[Any], parts: Parts) -> Parts:
+        wanted = [i == argument for i in range(len(xs))]
+        raw = node.op.run_rules(g, y, xs, node.params, wanted)[argument]
+        raw = np.broadcast_to(raw, np.shape(y))
+        for axis in reversed(axes):
+            raw = pick(raw, axis)
+        wrong = np.reshape(raw, np.shape(xs[argument]))
+        return [wrong if i == argument else part for i, part in enumerate(parts)]
+
+    return rule
+
+
+_formula = functools.cache(formula)
+
+
+def _local(argument: int, text: str, names: tuple[str, ...]) -> Rule:
+    def rule(g: Any, y: Any, xs: Sequence[Any], parts: Parts) -> Parts:
+        _, [slope] = worked_out(_formula(text, names), [y, *xs])
+        return [g * slope if i == argument else part for i, part in enumerate(parts)]
+
+    return rule

@@ -11,15 +11,12 @@ from engine.check.diagnosis.forward import forward_slips
 from engine.check.diagnosis.found import Found
 from engine.check.diagnosis.hypotheses import hypotheses, shifts
 from engine.check.diagnosis.implied import Words, implied_everywhere, implied_once
-from engine.check.diagnosis.listed import fitting, overwritten_everywhere
+from engine.check.diagnosis.listed import first_told, fitting, overwritten_everywhere
 from engine.check.diagnosis.pairs import pairs
 from engine.check.diagnosis.recipes import recipes
 from engine.check.diagnosis.vector import common_factor, slips_of_the_pen, symptoms, too_few_digits
 from engine.check.linear import Linear
 from engine.check.report import Component, Diagnosis
-
-SHOWN = 6
-"""Explanations told at most."""
 
 
 def diagnose(linear: Linear, components: Sequence[Component]) -> tuple[Diagnosis, ...]:
@@ -41,6 +38,8 @@ def _found(evidence: Evidence) -> list[Found]:
     rounded = list(too_few_digits(evidence))
     if rounded:
         return rounded
+    if evidence.matches(evidence.truth):
+        return []  # so near the truth that every change too small to see would fit
     tried = hypotheses(evidence)
     shift = shifts(evidence, tried)
     listed = [
@@ -65,7 +64,4 @@ def _found(evidence: Evidence) -> list[Found]:
 
 def _best(found: Iterable[Found]) -> list[Found]:
     """In order of rank, each sentence once."""
-    told: dict[str, Found] = {}
-    for it in sorted(found, key=lambda it: it.rank):
-        told.setdefault(it.explanation, it)
-    return list(told.values())[:SHOWN]
+    return list(first_told(sorted(found, key=lambda it: it.rank)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.check.diagnosis.found import written
 from engine.check.linear import Linear
 from engine.check.report import Component, Place
 from engine.check.verdict import Verdict
@@ -23,9 +24,6 @@ TYPED = 6e-4
 
 FEW = 6
 """So many significant digits are typed by hand; more come from a program."""
-
-CANCELLED = 1e-13
-"""What rounding may add, as a share of the natural scale."""
 
 JUDGED = (Verdict.PASS, Verdict.ROUNDING, Verdict.FAIL)
 """Claims that say something about the rules used."""
@@ -57,18 +55,19 @@ class Evidence:
         self.wrong = np.array([c.verdict is Verdict.FAIL for c in judged], dtype=bool)
         self.count = int(np.count_nonzero(self.wrong))
         self.digits = max(map(significant, claims), default=0)
-        scale = np.array([linear.scales[place] for place in self.places])
-        self.tolerance = self._closeness(scale)
+        floors = np.array([linear.floors[place] for place in self.places])
+        self.tolerance = self._closeness(floors)
         self.finite = bool(np.all(np.isfinite(self.truth)))
 
-    def _closeness(self, scale: Any) -> Any:
+    def _closeness(self, floors: Any) -> Any:
         size = np.abs(self.claims)
         if self.digits > FEW:
             allowed = COMPUTED * size
         else:
             unit = np.array([10.0 ** -decimals(float(c)) for c in self.claims])
             allowed = np.minimum(0.51 * unit, TYPED * size)
-        return allowed + CANCELLED * scale
+        # What rounding adds may not swallow a small claim where the truth is large.
+        return allowed + np.where(self.claims == 0, floors, np.minimum(floors, TYPED * size))
 
     @property
     def precise(self) -> bool:
@@ -79,8 +78,9 @@ class Evidence:
 
     @cached_property
     def tangents(self) -> Any:
-        """How each node follows each other one: entry (j, v) is the derivative of node j by v."""
-        found = np.eye(len(self.linear.values))
+        """Nodes x names: the derivative of each node with respect to each claimed name."""
+        found = np.zeros((len(self.linear.values), len(self.places)))
+        found[self.places, range(len(self.places))] = 1.0
         for edge in self.linear.edges:
             found[edge.user] += edge.derivative * found[edge.used]
         return found
@@ -91,7 +91,7 @@ class Evidence:
         edges = self.linear.edges
         upstream = np.array([self.linear.adjoints[edge.user] for edge in edges])
         used = [edge.used for edge in edges]
-        return np.nan_to_num(upstream[:, None] * self.tangents[used][:, self.places])
+        return np.nan_to_num(upstream[:, None] * self.tangents[used])
 
     def matches(self, predicted: Any) -> Any:
         """Which rows of predicted gradients are what was claimed, in every name."""
@@ -112,14 +112,8 @@ class Evidence:
         return self.program.nodes[node].name
 
     def written(self, node: int) -> str:
-        """A node as a reader finds it in the source: its name, or what it computes."""
-        it = self.program.nodes[node]
-        if isinstance(it, Equation) and it.name.startswith("%"):
-            position = it.position
-            line = self.program.source.split("\n")[position.line - 1]
-            shown = line[position.column - 1 : position.column - 1 + position.length]
-            return shown if 0 < len(shown) <= 40 else f"equation {it.number}"
-        return it.name
+        """A node as a reader finds it in the source."""
+        return written(self.program, node)
 
 
 def significant(x: float) -> int:

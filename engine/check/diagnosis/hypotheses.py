@@ -1,4 +1,4 @@
-"""Every listed mistake that one place of a program allows, as changes of local derivatives."""
+"""Every listed mistake that one place of a program allows, as other local derivatives."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from engine.ops import OPS
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A mistake at a node: `changes` adds to the local derivative of each edge, by its number.
+    """A mistake at a node: `used` gives the local derivatives that were used instead of the true
+    ones, each with the number of its edge.
 
-    `rank` puts the more likely first; `words` is the formula that was used instead, or which use
-    was kept; `edge` the edge it is about.
+    `rank` puts the more likely first; `edge` is the edge it is about, where it is about one, and
+    `words` the formula that was used there. Where `kept` is the number of an edge, all other uses
+    of the node have a local derivative of 0, which is not spelt out in `used`.
     """
 
     mistake: str
     rank: float
     node: int
     edge: Edge | None
-    changes: tuple[tuple[int, float], ...]
+    used: tuple[tuple[int, float], ...] = ()
     words: str = ""
+    kept: int | None = None
 
 
 RANKS = {
@@ -80,10 +83,18 @@ def hypotheses(evidence: Evidence) -> list[Hypothesis]:
     for user, numbers in by_user.items():
         if linear.adjoints[user] != 0:
             found.extend(_at_op(evidence, user, numbers))
-    for used, uses in enumerate(linear.uses):
-        if len(uses) > 1:
-            found.extend(_at_uses(evidence, used))
+    for used, numbers in _uses(evidence).items():
+        if len(numbers) > 1:
+            found.extend(_at_uses(evidence, used, numbers))
     return found
+
+
+def _uses(evidence: Evidence) -> dict[int, list[int]]:
+    """The numbers of the edges that use each node, in the order of the nodes."""
+    found: dict[int, list[int]] = {}
+    for number, edge in enumerate(evidence.linear.edges):
+        found.setdefault(edge.used, []).append(number)
+    return dict(sorted(found.items()))
 
 
 def _at_edge(evidence: Evidence, number: int, edge: Edge, live: bool) -> Iterator[Hypothesis]:
@@ -92,7 +103,7 @@ def _at_edge(evidence: Evidence, number: int, edge: Edge, live: bool) -> Iterato
 
     def instead(mistake: str, wrong: float, words: str, rank: float | None = None) -> Hypothesis:
         order = RANKS[mistake] if rank is None else rank
-        return Hypothesis(mistake, order, edge.user, edge, ((number, wrong - d),), words)
+        return Hypothesis(mistake, order, edge.user, edge, ((number, wrong),), words)
 
     slips = BY_OP.get((op.name, edge.argument), ())
     names, numbers = facts(evidence, edge)
@@ -153,11 +164,8 @@ def _at_op(evidence: Evidence, user: int, numbers: Sequence[int]) -> Iterator[Hy
     upstream = linear.adjoints[user]
 
     def instead(mistake: str, wrong: Sequence[float], rank: float | None = None) -> Hypothesis:
-        changes = tuple(
-            (n, w - e.derivative) for n, e, w in zip(numbers, edges, wrong, strict=True)
-        )
         order = RANKS[mistake] if rank is None else rank
-        return Hypothesis(mistake, order, user, None, changes)
+        return Hypothesis(mistake, order, user, None, tuple(zip(numbers, wrong, strict=True)))
 
     derivatives = [e.derivative for e in edges]
     if upstream != 1:
@@ -172,31 +180,65 @@ def _at_op(evidence: Evidence, user: int, numbers: Sequence[int]) -> Iterator[Hy
         yield instead(SWAPS.get(op.name, "swap_operands"), derivatives[::-1])
 
 
-def _at_uses(evidence: Evidence, used: int) -> Iterator[Hypothesis]:
+def _at_uses(evidence: Evidence, used: int, numbers: Sequence[int]) -> Iterator[Hypothesis]:
     """`=` for `+=`: of all uses of a node only one is kept."""
-    linear = evidence.linear
-    numbers = [n for n, edge in enumerate(linear.edges) if edge.used == used]
     for kept in numbers:
-        changes = tuple((n, -linear.edges[n].derivative) for n in numbers if n != kept)
-        edge = linear.edges[kept]
-        yield Hypothesis("overwrite", RANKS["overwrite"], used, edge, changes)
+        edge = evidence.linear.edges[kept]
+        yield Hypothesis("overwrite", RANKS["overwrite"], used, edge, kept=kept)
 
 
 def shifts(evidence: Evidence, found: Sequence[Hypothesis]) -> Any:
     """How far each hypothesis moves the gradients (hypotheses x claimed names)."""
-    rows = [row for row, it in enumerate(found) for _ in it.changes]
-    edges = [number for it in found for number, _ in it.changes]
-    changes = np.array([change for it in found for _, change in it.changes])
+    rows = [row for row, it in enumerate(found) for _ in it.used]
+    edges = [number for it in found for number, _ in it.used]
+    wrong = np.array([slope for it in found for _, slope in it.used])
+    derivatives = np.array([edge.derivative for edge in evidence.linear.edges])
     moved = np.zeros((len(found), len(evidence.places)))
     if rows:
-        np.add.at(moved, rows, changes[:, None] * evidence.reach[edges])
+        np.add.at(moved, rows, (wrong - derivatives[edges])[:, None] * evidence.reach[edges])
+    uses = _uses(evidence)
+    parts = derivatives[:, None] * evidence.reach
+    whole = {node: parts[uses[node]].sum(axis=0) for node in _kept_at(found)}
+    for row, it in enumerate(found):
+        if it.kept is not None:
+            moved[row] = parts[it.kept] - whole[it.node]
     return moved
 
 
-def matrix(evidence: Evidence, found: Sequence[Hypothesis]) -> Any:
-    """The changes of hypotheses, one row each, one column for each edge."""
-    rows = np.zeros((len(found), len(evidence.linear.edges)))
-    for row, hypothesis in enumerate(found):
-        for number, change in hypothesis.changes:
-            rows[row, number] = change
-    return rows
+def _kept_at(found: Sequence[Hypothesis]) -> set[int]:
+    """The nodes of which, by some hypothesis, one use is kept."""
+    return {it.node for it in found if it.kept is not None}
+
+
+def matrix(evidence: Evidence, found: Sequence[Hypothesis]) -> tuple[list[int], Any]:
+    """The numbers of the edges that some hypothesis changes; and the changes, one row for each
+    hypothesis, one column for each of those edges."""
+    uses = _uses(evidence)
+    edges = evidence.linear.edges
+    numbers = {number for it in found for number, _ in it.used}
+    columns = sorted(numbers.union(*(uses[node] for node in _kept_at(found))))
+    column = {number: i for i, number in enumerate(columns)}
+    rows = np.zeros((len(found), len(columns)))
+    for row, it in enumerate(found):
+        for number, slope in it.used:
+            rows[row, column[number]] = slope - edges[number].derivative
+        if it.kept is not None:
+            others = [number for number in uses[it.node] if number != it.kept]
+            rows[row, [column[n] for n in others]] = [-edges[n].derivative for n in others]
+    return columns, rows
+
+
+def replayed(evidence: Evidence, it: Hypothesis) -> Any:
+    """The gradient at every claimed name, by backpropagation with the mistake in it: what `shifts`
+    adds to the truth, without what cancels there."""
+    edges = evidence.linear.edges
+    slopes = [edge.derivative for edge in edges]
+    if it.kept is not None:
+        slopes = [
+            0.0 if edge.used == it.node and number != it.kept else edge.derivative
+            for number, edge in enumerate(edges)
+        ]
+    for number, slope in it.used:
+        slopes[number] = slope
+    found = evidence.linear.back(slopes)
+    return np.array([found[place] for place in evidence.places])

@@ -11,7 +11,7 @@ import numpy as np
 from engine.check.diagnosis.evidence import Evidence
 from engine.check.diagnosis.found import Found, number
 from engine.check.diagnosis.hypotheses import facts
-from engine.check.diagnosis.sentences import behaves, true_slope
+from engine.check.diagnosis.sentences import behaves, listing, true_slope
 from engine.check.diagnosis.slips import BY_OP, value
 from engine.check.diagnosis.vocabulary import TEXTS, UNARY, formulas
 from engine.check.linear import Edge
@@ -158,7 +158,7 @@ def _everywhere(
     edges = [evidence.linear.edges[n] for n in members]
     wrong = [float(words.values[n][row]) for n in members]
     true = true_slope(evidence, edges[0])
-    places = ", ".join(
+    places = listing(
         f"{number(w)} for {number(e.derivative)} at {evidence.written(e.user)}"
         for e, w in zip(edges, wrong, strict=True)
     )

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine.check.diagnosis.evidence import Evidence
 from engine.check.diagnosis.found import Found
-from engine.check.diagnosis.hypotheses import Hypothesis
+from engine.check.diagnosis.hypotheses import Hypothesis, replayed
 from engine.check.diagnosis.sentences import sentence
+
+ROUNDING = 1e-14
+"""What rounding may take from a difference, as a share of what is subtracted."""
+
+REPLAYS = 100
+"""Hypotheses that are worked out once more, where rounding hides whether they fit, at most."""
+
+SHOWN = 6
+"""Explanations told at most."""
+
+
+def first_told(found: Iterable[Found]) -> Iterator[Found]:
+    """The first of many explanations, each sentence once; no more are looked at than it takes."""
+    seen: set[str] = set()
+    for it in found:
+        if it.explanation not in seen:
+            seen.add(it.explanation)
+            yield it
+        if len(seen) == SHOWN:
+            return
 
 
 def fitting(evidence: Evidence, tried: Sequence[Hypothesis], shift: Any) -> Iterator[Found]:
-    """The hypotheses whose `shift` (hypotheses x names) of the true gradient is the claim."""
-    fits = evidence.matches(evidence.truth + shift)
-    for row in np.flatnonzero(fits).tolist():
-        yield told(evidence, tried[row])
+    """The hypotheses whose `shift` (hypotheses x names) of the true gradient is the claim, the most
+    likely first."""
+    predicted = evidence.truth + shift
+    fits = evidence.matches(predicted)
+    # A small claim may be lost where the mistake takes most of a large gradient away.
+    lost = ROUNDING * (np.abs(evidence.truth) + np.abs(shift))
+    near = np.all(np.abs(predicted - evidence.claims) <= evidence.tolerance + lost, axis=1)
+    rows = sorted(np.flatnonzero(near).tolist(), key=lambda row: tried[row].rank)
+    again = set([row for row in rows if not fits[row]][:REPLAYS])
+    yield from first_told(
+        told(evidence, tried[row])
+        for row in rows
+        if fits[row] or (row in again and evidence.matches(replayed(evidence, tried[row])))
+    )
 
 
 def told(evidence: Evidence, it: Hypothesis) -> Found:
@@ -29,8 +59,8 @@ def told(evidence: Evidence, it: Hypothesis) -> Found:
         kept = evidence.linear.adjoints[it.edge.user] * it.edge.derivative
         numbers = {"yours": kept, "true": evidence.linear.adjoints[it.node]}
     elif it.edge is not None:
-        change = dict(it.changes)[evidence.linear.edges.index(it.edge)]
-        numbers |= {"yours": it.edge.derivative + change, "true": it.edge.derivative}
+        [(_, wrong)] = it.used
+        numbers |= {"yours": wrong, "true": it.edge.derivative}
         variable = it.edge.used
     place = evidence.place(it.node, variable)
     return Found(it.rank, it.mistake, place, sentence(evidence, it), numbers, evidence.count)

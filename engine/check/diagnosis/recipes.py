@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from engine.program import Input
 STEPS = (1.0, 0.5, 0.1, 0.01, 1e-3, 1e-4, 1e-5)
 """Steps that people take in a difference quotient."""
 
+
+SMALL = 0.1
+"""Larger steps are told only where the quotient goes forward, as those do that people work out by
+hand: central ones of several functions meet by accident."""
 
 KINDS = ("forward", "central", "backward")
 
@@ -64,15 +69,11 @@ def _reordered(evidence: Evidence) -> Iterator[Found]:
 def _quotient(evidence: Evidence) -> Iterator[Found]:
     if not all(isinstance(evidence.program.nodes[place], Input) for place in evidence.places):
         return
-    for h in STEPS:
-        kinds = set(KINDS)
-        for i in np.argsort(~evidence.wrong):
-            claim, near = evidence.claims[i], evidence.tolerance[i]
-            quotients = _quotients(evidence.linear, evidence.places[i], h)
-            kinds = {kind for kind in kinds if abs(quotients[kind] - claim) <= near}
-            if not kinds:
-                break
-        for kind in kinds:
+    fits = [(kind, h) for h in STEPS for kind in _kinds(evidence, h)]
+    for kind in KINDS:
+        steps = [h for fitting, h in fits if fitting == kind]
+        if len(steps) == 1:  # where several fit, as at a kink, the claims show none of them
+            [h] = steps
             sentence = (
                 f"The claims are {kind} difference quotients with a step of {h:g}, not derivatives."
             )
@@ -80,12 +81,26 @@ def _quotient(evidence: Evidence) -> Iterator[Found]:
             return
 
 
+def _kinds(evidence: Evidence, h: float) -> Sequence[str]:
+    """The kinds of quotient with a step of h that are every claim."""
+    kinds: Sequence[str] = KINDS if h <= SMALL else KINDS[:1]
+    for i in np.argsort(~evidence.wrong):
+        claim, near = evidence.claims[i], evidence.tolerance[i]
+        quotients = _quotients(evidence.linear, evidence.places[i], h)
+        kinds = [kind for kind in kinds if abs(quotients[kind] - claim) <= near]
+        if not kinds:
+            break
+    return kinds
+
+
 def _quotients(linear: Linear, place: int, h: float) -> dict[str, float]:
+    """The quotients of each kind at a node; nan where the program cannot be run a step away."""
     after, output = linear.after(place), linear.program.place
-    here = linear.values[output]
-    up, down = (
-        linear.values_with(place, linear.values[place] + step, after)[output] for step in (h, -h)
-    )
+    here, x = linear.values[output], linear.values[place]
+    try:
+        up, down = (linear.values_with(place, x + step, after)[output] for step in (h, -h))
+    except Exception:  # a plugin may raise anything where it was not asked before
+        return dict.fromkeys(KINDS, math.nan)
     return dict(
         zip(KINDS, ((up - here) / h, (up - down) / (2 * h), (here - down) / h), strict=True)
     )

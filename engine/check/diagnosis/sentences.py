@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from engine.check.diagnosis.evidence import Evidence
 from engine.check.diagnosis.found import number
 from engine.check.diagnosis.hypotheses import Hypothesis
@@ -36,6 +38,9 @@ TRUE_SLOPES = {
 }
 """The true local derivatives as people write them, in the terms of the slips."""
 
+LISTED = 12
+"""Parts of a sum, or places, that one sentence lists at most."""
+
 
 def true_slope(evidence: Evidence, edge: Edge) -> str:
     """The true local derivative at an edge in a formula, if it has a short one."""
@@ -67,6 +72,13 @@ def behaves(evidence: Evidence, edge: Edge, wrong: float, words: str) -> str:
     return f"yours behaves like {shown}, the true one is {truth} ({legend(evidence, edge)})"
 
 
+def listing(parts: Iterable[str]) -> str:
+    """Parts with commas between them, the first ones where there are many."""
+    shown = list(parts)
+    more = f" and {len(shown) - LISTED:,} more" if len(shown) > LISTED else ""
+    return ", ".join(shown[:LISTED]) + more
+
+
 def sentence(evidence: Evidence, it: Hypothesis) -> str:
     """The sentence for a listed mistake at one place of the program."""
     at = evidence.written(it.node)
@@ -75,7 +87,7 @@ def sentence(evidence: Evidence, it: Hypothesis) -> str:
     if it.edge is None:
         return OF_OPS[it.mistake].format(at=at, **_pair(evidence, it))
     used = evidence.written(it.edge.used)
-    wrong = it.edge.derivative + dict(it.changes)[evidence.linear.edges.index(it.edge)]
+    [(_, wrong)] = it.used
     behaviour = behaves(evidence, it.edge, wrong, it.words or number(wrong))
     facts = {
         "at": at,
@@ -121,7 +133,7 @@ OF_OPS = {
 
 
 def _pair(evidence: Evidence, it: Hypothesis) -> dict[str, str]:
-    edges = [evidence.linear.edges[number] for number, _ in it.changes]
+    edges = [evidence.linear.edges[number] for number, _ in it.used]
     one, two = (evidence.written(edge.used) for edge in (edges[0], edges[-1]))
     return {"one": one, "two": two, "upstream": number(evidence.linear.adjoints[it.node])}
 
@@ -135,6 +147,6 @@ def _overwrite(evidence: Evidence, it: Hypothesis) -> str:
     times = {2: "twice", 3: "three times"}.get(len(parts), f"{len(parts)} times")
     return (
         f"{name} is used {times}, and only the part from {evidence.written(it.edge.user)} is "
-        f"there, {number(kept)}: the parts are {', '.join(map(number, parts))} and have to be "
+        f"there, {number(kept)}: the parts are {listing(map(number, parts))} and have to be "
         f"added (+=, not =), which makes {number(sum(parts))}."
     )

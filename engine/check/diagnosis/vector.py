@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from decimal import Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,12 @@ NEARLY = 2e-3
 
 TELLING = 3
 """With fewer digits a claim may be near the truth by accident."""
+
+CLEARLY = 3
+"""A common factor differs from 1 by more than so many times the doubt in it."""
+
+EXACT = Context(prec=1200)
+"""Holds every float64 to every decimal place that another one shows."""
 
 SHIFTS = (1, -1, 2, -2, 3, -3)
 """Places by which a decimal point slips."""
@@ -93,12 +100,17 @@ def too_few_digits(evidence: Evidence) -> Iterator[Found]:
     if evidence.precise:
         return
     claims, truth = evidence.claims.tolist(), evidence.truth.tolist()
-    few = min(significant(claims[i]) for i in np.flatnonzero(evidence.wrong))
-    rounded = all(round(t, decimals(c)) == c for c, t in zip(claims, truth, strict=True))
-    if rounded and few >= TELLING:
+    counts = [significant(claims[i]) for i in np.flatnonzero(evidence.wrong)]
+    few, many = min(counts), max(counts)
+    short = all(
+        t * c >= 0 and rounded_digits(t, decimals(c)) == rounded_digits(c, decimals(c))
+        for c, t in zip(claims, truth, strict=True)
+    )
+    if short and many >= TELLING:
+        digits = f"{few} digits" if few == many else f"{few} to {many} digits"
         yield _vector(
             evidence, "too_few_digits", 0.1,
-            f"the claims are right as far as they go, {few} digits; the tolerance asks for more",
+            f"the claims are right as far as they go, {digits}; the tolerance asks for more",
         )  # fmt: skip
 
 
@@ -142,9 +154,9 @@ def _misspelt(claim: float, truth: float) -> str | None:
     if claim * truth < 0 or abs(claim - truth) < NEARLY * abs(truth):
         return None
     places = decimals(claim)
-    typed = _digits(claim, places)
+    typed = rounded_digits(claim, places)
     for more in (0, 1, -1):
-        meant = _digits(truth, places + more)
+        meant = rounded_digits(truth, places + more)
         if any(_without(meant, k) == typed for k in range(len(meant))) and len(typed) > 1:
             return "with a digit left out"
         if len(meant) < 3 or len(typed) < 3:
@@ -158,8 +170,11 @@ def _misspelt(claim: float, truth: float) -> str | None:
     return None
 
 
-def _digits(x: float, places: int) -> str:
-    return str(round(abs(x) * 10.0**places)).lstrip("0")
+def rounded_digits(x: float, places: int) -> str:
+    """The digits of |x|, rounded to so many decimal places, a tie to even, without leading zeros;
+    exactly, however large or small x is."""
+    rounded = EXACT.quantize(Decimal(abs(x)), Decimal((0, (1,), -places)))
+    return "".join(map(str, rounded.as_tuple().digits)).lstrip("0")
 
 
 def _differing(a: str, b: str) -> int:
@@ -197,6 +212,9 @@ def common_factor(evidence: Evidence) -> Iterator[Found]:
         return
     size = np.abs(truth)
     doubt = float(np.min(evidence.tolerance[some] / size[some]))
+    right = some & ~evidence.wrong & (np.abs(claims - truth) <= evidence.tolerance)
+    if abs(factor - 1) <= CLEARLY * doubt or np.any(right):
+        return
     facts = {
         "o": evidence.linear.values[evidence.program.place],
         "n": float(len(claims)),
@@ -210,11 +228,12 @@ def common_factor(evidence: Evidence) -> Iterator[Found]:
     overdetermined = len(claims) > 1
     if named is None and not overdetermined:
         return
-    name = f", {named}" if named is not None else ""
+    shown = number(factor) if number(factor) != "1" else f"{factor:.8g}"
+    name = f", {named}" if named not in (None, shown) else ""
     yield _vector(
         evidence, "common_factor",
         (1.8 if named is not None else 3.2) if overdetermined else 3.4,
-        f"every gradient is {number(factor)} times what it should be{name}",
+        f"every gradient is {shown} times what it should be{name}",
         factor=factor,
     )  # fmt: skip
 

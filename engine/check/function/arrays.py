@@ -15,6 +15,8 @@ from engine.arrays import as_text
 LIBRARIES = {"torch": "Tensor", "jax": "Array"}
 """Libraries whose arrays are handed over as their own, and what these are called there."""
 
+BEYOND = "a whole number beyond float64"
+
 
 def library(value: Any) -> str | None:
     """ "torch" or "jax" for an array of theirs."""
@@ -33,7 +35,31 @@ def plain(value: Any) -> Any:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
         return np.asarray(None)
-    return array.astype(np.float64) if array.dtype.name == "bfloat16" else array
+    if array.dtype.name == "bfloat16" or (_of_whole_numbers(array) and not beyond_float64(array)):
+        return as_float64(array)
+    return array
+
+
+def as_float64(array: Any) -> Any:
+    """A numpy array of numbers as float64; infinite where they are beyond it."""
+    with np.errstate(all="ignore"):
+        return array.astype(np.float64)
+
+
+def beyond_float64(array: Any) -> bool:
+    """Whether an array holds whole numbers of Python's that are too large for float64."""
+    if not _of_whole_numbers(array):
+        return False
+    try:
+        array.astype(np.float64)
+    except OverflowError:
+        return True
+    return False
+
+
+def _of_whole_numbers(array: Any) -> bool:
+    """Whether numpy left Python's whole numbers as they are, because int64 cannot hold them."""
+    return array.dtype.kind == "O" and all(type(x) is int for x in array.flat)
 
 
 def copied(value: Any) -> Any:
@@ -44,7 +70,13 @@ def copied(value: Any) -> Any:
 
 
 def alike(value: Any, array: Any) -> Any:
-    """A float64 array in the kind, precision and place of `value`; whole numbers become float64."""
+    """A float64 array in the kind, precision and place of `value`, infinite where that precision
+    ends; whole numbers become float64."""
+    with np.errstate(all="ignore"):
+        return _alike(value, array)
+
+
+def _alike(value: Any, array: Any) -> Any:
     kind = library(value)
     if kind == "torch":
         torch = sys.modules["torch"]
@@ -62,6 +94,8 @@ def alike(value: Any, array: Any) -> Any:
 def shown(value: Any) -> str:
     """A number as it is, an array by its shape."""
     array = plain(value)
+    if beyond_float64(array):
+        return BEYOND
     if array.dtype.kind not in "fiu":
         return type(value).__name__
     return as_text(float(array)) if array.ndim == 0 else f"an array of shape {array.shape}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays import pointer_part
-from engine.check.function.arrays import plain
+from engine.check.function.arrays import BEYOND, as_float64, beyond_float64, plain
 from engine.check.function.automatic import automatic
 from engine.check.function.shapes import aligned, shape_hint
 from engine.check.function.subject import Subject, name_of
@@ -27,6 +27,13 @@ def read_claims(subject: Subject, gradient: Any) -> dict[str, Any]:
         claim, given = plain(part), plain(subject.given[name])
         pointer = f"/gradient/{pointer_part(name)}"
         for what, array in (("", given), ("the gradient of ", claim)):
+            if beyond_float64(array):
+                raise InputError(
+                    f"{what}{name} holds {BEYOND}",
+                    code="not_a_number",
+                    pointer=pointer,
+                    hint="stay below 1.8e308",
+                )
             if array.dtype.kind not in "fiu":
                 raise InputError(
                     f"{what}{name} is not made of real numbers but of {array.dtype.name}",
@@ -41,7 +48,7 @@ def read_claims(subject: Subject, gradient: Any) -> dict[str, Any]:
                 pointer=pointer,
                 hint=shape_hint(claim.shape, given.shape),
             )
-        claims[name] = claim.astype(np.float64)
+        claims[name] = as_float64(claim)
     if not sum(claim.size for claim in claims.values()):
         raise InputError(
             "there is not one number to check",

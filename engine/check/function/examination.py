@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.check.function.arrays import plain
+from engine.check.function.arrays import as_float64, plain
 from engine.check.function.claims import read_claims
 from engine.check.function.judging import (
     COSTLIEST,
@@ -72,14 +72,14 @@ def check_function(
     subject = Subject(fn, *read(fn, at, names))
     subject.probe({})
     claims = read_claims(subject, gradient)
-    point = {name: plain(subject.given[name]).astype(np.float64) for name in claims}
+    point = {name: as_float64(plain(subject.given[name])) for name in claims}
     value = subject.probe(point)
     refusal = _unsteady(subject, point, value, 1)
     if not refusal and not math.isfinite(value):
         refusal = Verdict.NON_FINITE, f"{subject.name} is {value} at this point"
     components: list[Component] = []
     if not refusal:
-        components = judge_entries(subject, point, claims, rtol, max_evaluations - AGAIN)
+        components = judge_entries(subject, point, claims, value, rtol, max_evaluations - AGAIN)
         verdict = overall(c.verdict for c in components)
         refusal = _unsteady(subject, point, value, AGAIN)
     reason = None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
 
-from engine.check.blackbox import judge, measure
+from engine.check.blackbox import Measured, judge, measure
 from engine.check.function.subject import Subject
 from engine.check.report import Component
+from engine.check.scan import all_steps
 
 COSTLIEST = 200
 """Calls that one slope takes at most."""
@@ -23,6 +25,9 @@ SAMPLE = 256
 DIRECTIONS = 2
 """Random directions measured where not every entry is judged."""
 
+SPACING: Mapping[str, float] = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23}
+"""How far apart neighbouring numbers are, as a share of them, where that is more than float64's."""
+
 Entry = tuple[str, tuple[int, ...]]
 
 
@@ -30,10 +35,13 @@ def judge_entries(
     subject: Subject,
     point: Mapping[str, Any],
     claims: Mapping[str, Any],
+    value: float,
     rtol: float,
     most: int,
 ) -> list[Component]:
-    """The verdict on every entry, or on as many as can be afforded and on random directions."""
+    """The verdict on every entry, or on as many as can be afforded and on random directions.
+    `value` is that of the function at the point."""
+    unseen = SPACING.get(subject.dtype, 0.0) * abs(value)
     total = sum(array.size for array in point.values())
     entries, last = sample(point), most
     if subject.evaluations + total * COSTLIEST > most:
@@ -49,10 +57,10 @@ def judge_entries(
             return subject.nearby({**point, name: array})
 
         x, claim = float(point[name][index]), float(claims[name][index])
-        judged[name, index] = _component(name, index or None, moved, x, claim, rtol)
+        judged[name, index] = _component(name, index or None, moved, x, claim, unseen, rtol)
     components = [judged[entry] for entry in ordered(judged, point)]
     if len(judged) < total:
-        components += _directions(subject, point, claims, rtol)
+        components += _directions(subject, point, claims, unseen, rtol)
         subject.warnings.append(
             f"judged {len(judged):,} of {total:,} entries and two random directions"
         )
@@ -65,9 +73,12 @@ def _component(
     function: Callable[[float], float],
     x: float,
     claim: float,
+    unseen: float,
     rtol: float,
 ) -> Component:
     slope = measure(function, x, claim, rtol)
+    if claim != 0:  # zeros are judged beside the function's own scale instead
+        slope = _as_far_as_seen(slope, x, unseen)
     verdict = judge(claim, slope, rtol)
     if slope.kind != "smooth":
         sides = (slope.left.slope, slope.right.slope)
@@ -86,8 +97,21 @@ def _component(
     )
 
 
+def _as_far_as_seen(slope: Measured, x: float, unseen: float) -> Measured:
+    """A slope of 0 with the bound that it has where a change of the value below `unseen` is lost
+    in rounding: a function that never moves may still rise by that over the largest step."""
+    if slope.both.slope != 0 or not unseen:
+        return slope
+    bound = max(slope.both.bound, unseen / all_steps(x)[-1])
+    return replace(slope, both=replace(slope.both, bound=bound))
+
+
 def _directions(
-    subject: Subject, point: Mapping[str, Any], claims: Mapping[str, Any], rtol: float
+    subject: Subject,
+    point: Mapping[str, Any],
+    claims: Mapping[str, Any],
+    unseen: float,
+    rtol: float,
 ) -> Iterator[Component]:
     """Slopes along random directions through all claimed entries at once.
 
@@ -110,7 +134,7 @@ def _directions(
             )
 
         claim = sum(float(np.sum(claims[name] * way)) for name, way in ways.items())
-        yield _component(f"direction {number}", None, moved, 1.0, claim, rtol)
+        yield _component(f"direction {number}", None, moved, 1.0, claim, unseen, rtol)
 
 
 def sample(point: Mapping[str, Any]) -> Iterator[Entry]:

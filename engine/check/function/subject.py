@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.check.function.arrays import alike, copied, plain, shown
+from engine.check.function.arrays import BEYOND, alike, beyond_float64, copied, plain, shown
 from engine.errors import InputError
 
 OUTSIDE = (ArithmeticError, AssertionError, ValueError)
@@ -86,6 +86,8 @@ class Subject:
         found, hint = type(result).__name__, "return a single real number"
         if result is None:
             found, hint = "nothing", "is a return missing?"
+        elif beyond_float64(array):
+            found, hint = BEYOND, "check at a point where all numbers stay below 1.8e308"
         elif array.dtype.kind in "fiu":
             found = f"an array of shape {array.shape}"
             hint = "a gradient is that of one number: sum the entries, each times a random weight"

@@ -15,11 +15,12 @@ import numpy as np
 from engine.check.report import Diagnosis, Place
 from engine.check.rule.edits import edits, renamed
 from engine.check.rule.evidence import Evidence, Found, same
-from engine.check.rule.likeness import behaves_like, factor_name
-from engine.check.rule.points import vanishing
+from engine.check.rule.kinks import compared, comparison_text, vanishing
+from engine.check.rule.likeness import behaves_like, factor_name, wordings
 from engine.check.rule.trials import Trial
 from engine.check.rule.upstream import misuse
 from engine.check.rule.vocabulary import ALIKE, FUNCTIONS, local
+from engine.check.rule.work import array_cost
 from engine.formula import Formula, Line, Ref
 from engine.op import Op
 
@@ -35,7 +36,7 @@ def diagnose(
     """The mistake that explains every value of the rule, or None. `rule` is its text, `shown` the
     trial whose numbers are told; `ops` are those whose backward it may be instead."""
     wrong = {trial.point for trial in evidence.trials.smooth if trial.wrong}
-    if not len(evidence.g) or not wrong:
+    if not evidence.tells or not wrong:
         return None
     found = _found(evidence, ops) if evidence.linear else misuse(evidence)
     if found is None:
@@ -82,7 +83,7 @@ def _no_value(e: Evidence) -> Found | None:
 def _mask(e: Evidence) -> Found | None:
     """Of operations that pass some of their inputs on and not others, as relu and max do."""
     off = e.slope == 0
-    if not off.any() or off.all():
+    if not off.any() or off.all() or not compared(e.trials.forward):
         return None
     last = e.last
     winner = last is not None and last.function.name in ("max", "min") and e.count > 1
@@ -224,10 +225,11 @@ def _one_sided(e: Evidence) -> Found | None:
     """Right on one side of a kink and wrong on the other."""
     forward = e.trials.forward
     right = np.abs(e.local - e.slope) <= 1e-6 * np.abs(e.slope)
-    for text, values in vanishing(forward, list(e.x)):
+    for pair, values in zip(compared(forward), vanishing(forward, list(e.x)), strict=True):
         above = np.broadcast_to(values, right.shape) > 0
         for there, sign, other in ((above, ">", "<"), (~above, "<", ">")):
             if there.any() and not there.all() and np.array_equal(there, right):
+                text = comparison_text(forward, pair)
                 said = f"it is right where {text.format(sign)} and wrong where {text.format(other)}"
                 return Found("one_sided", said)
     return None
@@ -259,7 +261,7 @@ def _other_function(e: Evidence, ops: Mapping[str, Op]) -> Found | None:
 
 def _other_rule(e: Evidence) -> Found | None:
     """What is written with y in the rule of another function, with this one's y."""
-    for text, name in ALIKE if e.count == 1 else ():
+    for text, name in ALIKE if e.count == 1 and e.output_tells else ():
         if e.is_local(e.value(local(text, 1), e.y, e.own)):
             return Found("other_function", f"g * ({text}) is the rule of {name}")
     return None
@@ -280,15 +282,19 @@ def _slopes_of_others(e: Evidence, ops: Mapping[str, Op]) -> Iterator[tuple[str,
 
 
 def _edited(e: Evidence) -> Found | None:
-    """One slip of the pen: with one name, number or sign changed, the rule is right."""
+    """One slip of the pen: with one name, number or sign changed, the rule is right. A change
+    that only makes a condition always hold, or never, is no mend of that condition."""
     for edit in edits(e.trials.rule, 2 + e.trials.place):
-        if e.is_mended_by(edit.formula):
+        if not e.trials.work.affords(array_cost(edit.formula)):
+            return None
+        slip = edit.mistake != "wrong_rule"
+        if e.is_mended_by(edit.formula) and not (slip and e.decides(edit.formula)):
             return Found(edit.mistake, f"it is right with {edit.put} for {edit.instead}")
     return None
 
 
 def _unlisted(e: Evidence) -> Found | None:
-    text = behaves_like(e, e.local)
+    text = behaves_like(e, e.local, wordings(e))
     if text is None:
         return None
     return Found("unlisted_rule", f"the local derivative behaves like {text}")

@@ -51,12 +51,16 @@ class Edit:
 
 
 def edits(rule: Formula, own: int) -> Iterator[Edit]:
-    """`rule`, a formula of (g, y, *inputs), with one thing changed; its own input is at `own`."""
+    """`rule`, a formula of (g, y, *inputs), with one thing changed; its own input is at `own`.
+    Slips of the pen come first, then conditions that should not be there."""
     if len(rule.lines) > LINES:
         return
     for i, line in enumerate(rule.lines):
         shown = _shown(rule, i)
+        masks = any(_is_mask(rule, arg) for arg in line.args)
         for name, code in PARTNERS.get(line.function.name, ()):
+            if masks and code == "reciprocal":
+                continue  # nobody divides by a mask
             changed = _with(rule, i, Line(BY_NAME[name], line.args))
             yield Edit(changed, code, _shown(changed, i), shown)
         for k, arg in enumerate(line.args):
@@ -68,6 +72,10 @@ def edits(rule: Formula, own: int) -> Iterator[Edit]:
                     put,
                     f"{instead} in {shown}",
                 )
+    for i, line in enumerate(rule.lines):
+        for arg in line.args[1:] if line.function.name == "where" else ():
+            changed = _instead_of_line(rule, i, arg)
+            yield Edit(changed, "wrong_rule", _text(rule, arg), _shown(rule, i))
 
 
 def _replacements(
@@ -101,8 +109,57 @@ def _with(rule: Formula, place: int, line: Line) -> Formula:
     return Formula(rule.inputs, (*rule.lines[:place], line, *rule.lines[place + 1 :]), rule.results)
 
 
+def _instead_of_line(rule: Formula, line: int, arg: Ref | float) -> Formula:
+    """`rule` with `arg` wherever it reads `line`, which stays behind unused: it is still known to
+    vanish at a kink, so that its sides are tried."""
+
+    def read(other: Ref | float) -> Ref | float:
+        return arg if other == Ref(line) else other
+
+    lines = tuple(Line(one.function, tuple(map(read, one.args))) for one in rule.lines)
+    return Formula(rule.inputs, lines, tuple(map(read, rule.results)))
+
+
 def _shown(rule: Formula, line: int) -> str:
-    return Formula(rule.inputs, rule.lines, (Ref(line),)).texts()[0]
+    """A line as text; where a comparison stands for a number, the comparison alone."""
+    return _text(rule, rule.lines[line].args[0] if _is_truth(rule, Ref(line)) else Ref(line))
+
+
+def _is_truth(rule: Formula, arg: Ref | float) -> bool:
+    """Whether `arg` is a comparison that stands for a number, 1 or 0."""
+    if isinstance(arg, float) or arg.index < 0:
+        return False
+    line = rule.lines[arg.index]
+    return line.function.name == "where" and line.args[1:] == (1.0, 0.0)
+
+
+def _is_mask(rule: Formula, arg: Ref | float) -> bool:
+    """Whether `arg` is 1 or 0 because of comparisons: one, several multiplied, or none of them."""
+    waiting, masked = [arg], False
+    while waiting:
+        part = waiting.pop()
+        if part in (0.0, 1.0) or _is_truth(rule, part):
+            masked = masked or isinstance(part, Ref)
+            continue
+        if isinstance(part, float) or part.index < 0:
+            return False
+        line = rule.lines[part.index]
+        if line.function.name != "mul" and not (
+            line.function.name == "sub" and line.args[0] == 1.0
+        ):
+            return False
+        waiting += line.args
+    return masked
+
+
+def _text(rule: Formula, arg: Ref | float) -> str:
+    return Formula(rule.inputs, rule.lines, (arg,)).texts()[0]
+
+
+def uses_output(rule: Formula) -> bool:
+    """Whether a rule, a formula of (g, y, *inputs), reads y."""
+    args = (arg for line in rule.lines for arg in line.args)
+    return Ref(~1) in (*args, *rule.results)
 
 
 def without_upstream(rule: Formula) -> str | None:

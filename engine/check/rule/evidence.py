@@ -16,6 +16,9 @@ from engine.check.rule.trials import LARGE, Trials
 from engine.exam.points import worked_out
 from engine.formula import Formula, Line, Ref
 
+FEWEST = 4
+"""Points at which a rule must have been judged: on fewer, many a formula fits."""
+
 FITS = 1e-6
 """relative; how near a hypothesis must come to the rule, at every point"""
 
@@ -73,6 +76,16 @@ class Evidence:
         )
 
     @property
+    def tells(self) -> bool:
+        """Whether these are enough points to tell one mistake from another."""
+        return len(self.g) >= 2 * FEWEST  # each under two upstream gradients
+
+    @functools.cached_property
+    def output_tells(self) -> bool:
+        """Whether the output has enough values to tell one formula in it from another."""
+        return len(np.unique(self.y)) >= FEWEST
+
+    @property
     def count(self) -> int:
         """How many inputs the forward has."""
         return len(self.trials.forward.inputs)
@@ -114,6 +127,17 @@ class Evidence:
         there = np.isfinite(local)
         fits = there.mean() >= MOST and same(local[there], self.slope[there])
         return bool(fits) and self.trials.would_be_right(rule)
+
+    def decides(self, rule: Formula) -> bool:
+        """Whether a condition of this rule, which holds at some of the points and not at others,
+        holds in another form of it, line by line the same, at all of them or at none."""
+        known = [np.ones_like(self.y), self.y, *self.x]
+        with np.errstate(all="ignore"):
+            now, then = (worked_out(form, known)[0] for form in (self.trials.rule, rule))
+        return any(
+            set(np.unique(before)) == {0, 1} and len(np.unique(after)) == 1
+            for before, after in zip(now, then, strict=True)
+        )
 
     def value(self, formula: Formula, *known: Any) -> Any:
         """The first result of `formula` at `known`, in float64; shape (m,)."""

@@ -3,17 +3,15 @@ that the forward or the rule itself lets one expect."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from engine.check.rule.kinks import Kink, Point, gaps, kinks_between, vanishing
 from engine.domain import Domain
 from engine.exam.points import worked_out
-from engine.formula import Formula, Ref
-
-Point = tuple[float, ...]
+from engine.formula import Formula
 
 ROUND = (2.0, 0.5, -1.0, 3.0, -2.0, 1.0, -0.5, 1.5, 0.25, -3.0, 0.0)
 """A prime count of numbers, so that steps of any width through them meet all."""
@@ -42,9 +40,11 @@ NEAR = (0.03, 0.003)
 CROSSINGS = 12
 """Kinks that are tried on both sides, at most."""
 
-BISECTIONS = 40
-ANSWERING = frozenset({"max", "min"})
-TURNING = frozenset({"abs", "sign"})
+GAPS = 8
+"""Narrow bands between two neighbouring kinks that are tried inside, at most."""
+
+INSIDE = 0.43
+"""Where in such a band: not in the middle, which is often a round number."""
 
 
 class Places:
@@ -76,9 +76,12 @@ class Places:
                 break
             sizes = 10.0 ** rng.uniform(-3, 3, (ENOUGH, count))
             self.add(_digits(sizes * rng.choice([-1.0, 1.0], sizes.shape)), generic=True)
-        for kink, sides in itertools.islice(self._crossings(rule), CROSSINGS):
-            self.add([kink])
-            self.add(sides, generic=True)
+        kinks = self._kinks(rule)
+        for kink in kinks[:CROSSINGS]:
+            self.add([kink.point])
+            self.add(_beside(kink), generic=True)
+        for low, high in gaps(kinks, line=count == 1)[:GAPS]:
+            self.add([_inside(low.place, high.place)], generic=True)
         return list(self.points)
 
     def add(self, points: Sequence[Point], generic: bool = False) -> None:
@@ -103,36 +106,24 @@ class Places:
             domain is None or x in domain for x, domain in zip(point, self.domains, strict=True)
         )
 
-    def _crossings(self, rule: Formula) -> Iterator[tuple[Point, list[Point]]]:
-        """Each kink that lies between two neighbours, with points on both sides of it; the
-        neighbours are the points and others far out, which are themselves not tried."""
+    def _kinks(self, rule: Formula) -> list[Kink]:
+        """The kinks that lie between two neighbours; these are the points and others far out, which
+        are themselves not tried."""
         far = [tuple(x * FAR for x in point) for point in self.points]
         rows = sorted({*self.points, *self._allowed(far)})
         if len(rows) < 2:
-            return
-        table = np.array(rows)
-        signs = self._signs(rule, table)
-        seen: set[bytes] = set()
-        for candidate, row in enumerate(signs):
-            if row.tobytes() in seen:
-                continue
-            seen.add(row.tobytes())
-            for start in np.flatnonzero(row[1:] * row[:-1] < 0):
-                low, high = table[start], table[start + 1]
-                for _ in range(BISECTIONS):
-                    middle = (low + high) / 2
-                    same = self._signs(rule, middle[np.newaxis])[candidate][0] == row[start]
-                    low, high = (middle, high) if same else (low, middle)
-                yield _beside(low, table[start + 1] - table[start])
+            return []
+        return kinks_between(lambda table: self._signs(rule, table), np.array(rows))
 
-    def _signs(self, rule: Formula, table: Any) -> list[Any]:
-        """The signs, at each row of `table`, of what vanishes at a kink."""
+    def _signs(self, rule: Formula, table: Any) -> Any:
+        """The signs, shape (k, m), at the m rows of `table` of what vanishes at a kink: of the
+        rule's own first."""
         inputs = list(table.T)
         with np.errstate(all="ignore"):
             y = worked_out(self.forward, inputs)[1][0]
-            found = vanishing(self.forward, inputs)
-            found += vanishing(rule, [1.25, y, *inputs])
-        return [np.sign(value) for _, value in found if np.shape(value) == (len(table),)]
+        found = [*vanishing(rule, [1.25, y, *inputs]), *vanishing(self.forward, inputs)]
+        rows = [np.sign(np.broadcast_to(value, (len(table),))) for value in found]
+        return np.array(rows).reshape(len(rows), len(table))
 
 
 def _round_points(count: int) -> list[Point]:
@@ -148,30 +139,19 @@ def _digits(table: Any, digits: int = 3) -> list[Point]:
     return [tuple(float(f"{x:.{digits}g}") for x in row) for row in table]
 
 
-def _beside(kink: Any, way: Any) -> tuple[Point, list[Point]]:
-    """A kink, as a round number where it is one, and points next to it along `way`."""
-    way = way / np.max(np.abs(way))
-    size = max(float(np.max(np.abs(kink))), 1.0)
-    sides = [kink + side * near * size * way for near in NEAR for side in (-1, 1)]
-    return _digits(kink[np.newaxis] + 0.0, 9)[0], _digits(np.array(sides), 5)
+def _beside(kink: Kink) -> list[Point]:
+    """Points next to a kink, on both sides of it."""
+    way = kink.way / np.max(np.abs(kink.way))
+    size = max(float(np.max(np.abs(kink.place))), 1.0)
+    sides = [kink.place + side * near * size * way for near in NEAR for side in (-1, 1)]
+    return _digits(np.array(sides), 5)
 
 
-def vanishing(formula: Formula, inputs: Sequence[Any]) -> list[tuple[str, Any]]:
-    """What the formula compares, or takes the abs, sign, max or min of: each as a text with a
-    place for a sign of comparison ("x {} 1"), and as the values that vanish at a kink."""
-    with np.errstate(all="ignore"):
-        lines = worked_out(formula, inputs)[0]
-
-    def value(arg: Ref | float) -> Any:
-        if isinstance(arg, float):
-            return arg
-        return inputs[~arg.index] if arg.index < 0 else lines[arg.index]
-
-    found = []
-    for line in formula.lines:
-        turns = line.function.name in TURNING
-        if turns or line.function.answers or line.function.name in ANSWERING:
-            first, second = (line.args[0], 0.0) if turns else line.args
-            texts = Formula(formula.inputs, formula.lines, (first, second)).texts()
-            found.append((" {} ".join(texts), value(first) - value(second)))
-    return found
+def _inside(low: Any, high: Any) -> Point:
+    """A point between two others, in as few digits as keep it between them."""
+    between = low + INSIDE * (high - low)
+    for digits in range(2, 17):
+        found = np.array(_digits(between[np.newaxis], digits)[0])
+        if np.all(np.abs(found - between) <= np.abs(high - low) / 4):
+            break
+    return tuple(found.tolist())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.arrays import pointer_part
-from engine.check.rule.points import Point
+from engine.check.rule.kinks import Point
 from engine.domain import Domain
 from engine.errors import ExpressionError, InputError
 from engine.formula import Formula
@@ -52,6 +52,7 @@ def subject_of(
 ) -> Subject:
     """What `text` states, or else the op of that name. Raises ExpressionError and InputError."""
     if text is not None:
+        _require_text(text, "the forward", "/forward")
         found = _read(text, "/forward", None, vocabulary, limits)
         domains: Sequence[Domain | None] = [None] * len(found.inputs)
         shown = text
@@ -139,6 +140,8 @@ def rules_of(
     Raises ExpressionError and InputError.
     """
     inputs = subject.forward.inputs
+    if not isinstance(backward, Mapping):
+        raise _no_mapping("the rules", "/backward", f'{{"{inputs[0]}": "g * …"}}')
     if not backward:
         raise InputError(
             "there is no rule to check",
@@ -146,7 +149,7 @@ def rules_of(
             pointer="/backward",
             hint=f'give one, such as {{"{inputs[0]}": "g * …"}}',
         )
-    for name in backward:
+    for name in map(str, backward):
         if name not in inputs:
             meant = nearest(name, inputs)
             raise InputError(
@@ -155,6 +158,7 @@ def rules_of(
                 pointer=f"/backward/{pointer_part(name)}",
                 hint=f"did you mean {meant}?" if meant else f"the inputs are {', '.join(inputs)}",
             )
+        _require_text(backward[name], f"the rule for {name}", f"/backward/{pointer_part(name)}")
     known = (*RESERVED, *inputs)
     return {
         name: (
@@ -194,7 +198,9 @@ def point_of(subject: Subject, at: Mapping[str, Any] | None) -> Point | None:
     if at is None:
         return None
     inputs = subject.forward.inputs
-    for name in [*at, *inputs]:
+    if not isinstance(at, Mapping):
+        raise _no_mapping("the point", "/at", f'{{"{inputs[0]}": 0.5}}')
+    for name in [*map(str, at), *inputs]:
         known = name in inputs
         if not known or name not in at:
             raise InputError(
@@ -203,9 +209,7 @@ def point_of(subject: Subject, at: Mapping[str, Any] | None) -> Point | None:
                 pointer="/at" if known else f"/at/{pointer_part(name)}",
                 hint=f"the inputs are {', '.join(inputs)}",
             )
-        value = at[name]
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not _is_finite(at[name]):
             raise InputError(
                 f"{name} must be a finite number",
                 code="not_a_number",
@@ -213,3 +217,24 @@ def point_of(subject: Subject, at: Mapping[str, Any] | None) -> Point | None:
                 hint="a rule as text is for one number",
             )
     return tuple(float(at[name]) for name in inputs)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether `value` is one real number that float64 can hold."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _require_text(value: Any, what: str, pointer: str) -> None:
+    if not isinstance(value, str):
+        raise InputError(
+            f"{what} is not a text", pointer=pointer, hint="write it as a formula in quotes"
+        )
+
+
+def _no_mapping(what: str, pointer: str, example: str) -> InputError:
+    return InputError(f"{what} must be given by name", pointer=pointer, hint=f"write {example}")

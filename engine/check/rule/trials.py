@@ -15,9 +15,12 @@ import numpy as np
 
 from engine.balls import evaluate
 from engine.check.exact import formula_slope
-from engine.check.rule.points import Places, Point
+from engine.check.rule.kinks import Point
+from engine.check.rule.points import Places
+from engine.check.rule.work import Work, run_cost, slope_cost
 from engine.check.slopes import Slope
 from engine.domain import Domain
+from engine.errors import InputError
 from engine.exam.points import worked_out
 from engine.formula import Formula
 
@@ -27,6 +30,12 @@ every mistake in the use of g."""
 
 LARGE = 1000.0
 """How much larger one more upstream gradient is; besides, one is 0."""
+
+TRIED = 4
+"""How many upstream gradients a rule is tried under at one point."""
+
+GRAIN = 2.0**-1074
+"""The least number of float64, and the distance between those next to 0."""
 
 BLURRED = 1e-9
 """A rule whose value balls leave open by more than this share of it cannot be judged there."""
@@ -56,6 +65,7 @@ class Trials:
     rule: Formula
     place: int
     rtol: float
+    work: Work
     smooth: list[Trial] = field(default_factory=list)
     kinks: list[Trial] = field(default_factory=list)
     holes: list[Trial] = field(default_factory=list)
@@ -78,8 +88,13 @@ class Trials:
         return self.forward.inputs[self.place]
 
     def would_be_right(self, rule: Formula) -> bool:
-        """Whether another rule in the place of this one is right, at points chosen for it."""
-        return not try_rule(self.forward, self.domains, rule, self.place, self.rtol).wrong
+        """Whether another rule in the place of this one is right, at points chosen for it. What
+        there is no work left to find out is taken for wrong."""
+        try:
+            tried = try_rule(self.forward, self.domains, rule, self.place, self.rtol, self.work)
+        except InputError:
+            return False
+        return not tried.wrong
 
     @property
     def wrong(self) -> bool:
@@ -92,18 +107,23 @@ def try_rule(
     rule: Formula,
     place: int,
     rtol: float,
+    work: Work,
     at: Point | None = None,
 ) -> Trials:
     """The rule for the input at `place`, tried at many points, and `at` first, under several
-    upstream gradients each. The same forward and rule get the same."""
+    upstream gradients each. The same forward and rule get the same. Raises InputError where this
+    is more than is left of `work`."""
     word = f"{forward.hash} {rule.hash} {place}"
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(word.encode()).digest()[:8]))
     places = Places(forward, domains, at)
     points = places.draw(rule, rng)
-    trials = Trials(forward, domains, rule, place, rtol, reached=at in points)
+    trials = Trials(forward, domains, rule, place, rtol, work, reached=at in points)
     deals = rng.integers(len(UPSTREAMS), size=len(points))
+    first_look = slope_cost(forward)
+    work.spend(len(points) * (first_look + run_cost(forward) + TRIED * run_cost(rule)))
     for point, deal in zip(points, deals, strict=True):
         slope = formula_slope(forward, point, place)
+        work.spend(slope_cost(forward, slope.evaluations) - first_look)
         if slope.kind == "edge":
             trials.edges += 1
         elif slope.kind == "kink":
@@ -142,7 +162,8 @@ def _try_smooth(trials: Trials, point: Point, slope: Slope, upstreams: Sequence[
             trials.open += 1
             return
         gap = abs(yours - true)
-        wrong = gap > rtol * abs(true) + 2 * (abs(g) * slope.both.bound + radius)
+        bound = abs(g) * (slope.both.bound + GRAIN) + radius + GRAIN
+        wrong = gap > rtol * abs(true) + 2 * bound
         found.append(Trial(point, g, float(y), yours, true, wrong))
     trials.smooth += found
 

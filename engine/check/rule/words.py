@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.check.report import Diagnosis
 from engine.check.rule.evidence import Evidence
-from engine.check.rule.points import Point
+from engine.check.rule.kinks import Point
 from engine.check.rule.report import RuleVerdict
 from engine.check.rule.trials import Trial, Trials
 from engine.check.verdict import Verdict

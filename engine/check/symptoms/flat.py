@@ -134,6 +134,8 @@ def _typing(part: Part) -> Iterator[Symptom]:
         return
     at = part.worst
     yours, true = float(part.claim[at]), float(part.truth[at])
+    if not math.isfinite(yours):
+        return
     for places in (1, -1, 2, -2, 3, -3):
         if math.isclose(yours, true * 10.0**places, rel_tol=part.rtol):
             slip = f"the decimal point of {part.name(at)} has slipped ({part.evidence})"
@@ -151,7 +153,7 @@ def _digits_swapped(yours: float, true: float) -> bool:
     """Whether a number of at most six digits is the true one with two neighbouring digits
     exchanged."""
     typed = f"{abs(yours):.5e}"
-    if not math.isfinite(yours) or float(typed) != abs(yours) or yours * true <= 0:
+    if float(typed) != abs(yours) or yours * true <= 0:
         return False
     a, exponent = typed.replace(".", "").split("e")
     a = a.rstrip("0")

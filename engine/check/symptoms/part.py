@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ NEGLIGIBLE = 1e-9
 """A slope below this share of the largest of its kind is as good as 0."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """Claims and slopes of one input, or of all inputs in a row, where the slopes are known.
 
@@ -27,20 +28,39 @@ class Part:
     shapes: Mapping[str, tuple[int, ...]]
     rtol: float
 
-    @property
+    @cached_property
     def wrong(self) -> Any:
-        return ~self.agree(self.truth)
+        gap = np.abs(self.claim - self.truth)
+        return ~(gap <= self.rtol * np.abs(self.truth) + self._negligible)
 
     @property
     def known(self) -> Any:
         """Where the slope is not 0: only there a factor can be seen."""
-        return np.abs(self.truth) > NEGLIGIBLE * np.max(np.abs(self.truth), initial=0.0)
+        return np.abs(self.truth) > self._negligible
 
     def agree(self, predicted: Any) -> Any:
-        """Entry by entry, whether the claim is what was predicted."""
-        room = self.rtol * np.abs(predicted)
-        floor = NEGLIGIBLE * np.max(np.abs(self.truth), initial=0.0)
-        return np.abs(self.claim - predicted) <= room + floor
+        """Entry by entry, whether the claim is what was predicted: to `rtol`, and what is
+        negligible beside slopes and predictions of its input (if wrong, beside its own slope)."""
+        floor = np.minimum(self._floor, NEGLIGIBLE * self._largest(predicted))
+        return np.abs(self.claim - predicted) <= self.rtol * np.abs(predicted) + floor
+
+    @cached_property
+    def _floor(self) -> Any:
+        own = np.where(self.wrong, NEGLIGIBLE * np.abs(self.truth), np.inf)
+        return np.minimum(self._negligible, own)
+
+    @cached_property
+    def _negligible(self) -> Any:
+        return NEGLIGIBLE * self._largest(self.truth)
+
+    def _largest(self, numbers: Any) -> Any:
+        """For each entry (or for all, where there is one input), the largest of its input."""
+        sizes = np.abs(numbers)
+        if len(self.shapes) == 1:
+            return np.fmax.reduce(sizes, initial=0.0)
+        largest = np.zeros(len(self.shapes))
+        np.fmax.at(largest, self.owners, sizes)
+        return largest[self.owners]
 
     def name(self, entry: int) -> str:
         """The entry as a reader writes it: w[0, 2], or b for a scalar."""

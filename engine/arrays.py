@@ -23,6 +23,11 @@ def tidy(x: Any) -> Any:
     return float(x) if np.ndim(x) == 0 else np.asarray(x, dtype=np.float64)
 
 
+def all_finite(x: Any) -> bool:
+    """Whether a number, or every number of an array, is finite."""
+    return math.isfinite(x) if x.__class__ is float else bool(np.all(np.isfinite(x)))
+
+
 def as_numpy(x: Any) -> Any:
     """A float as numpy's own, whose 1/0 is an infinity; an array as it is."""
     return np.float64(x) if x.__class__ is float else x
@@ -36,6 +41,8 @@ def number_or_array(
     Raises InputError, with `pointer`, where it is not made of real numbers (finite ones, unless
     `finite` is false); `what` and `name` say in its message what is wrong.
     """
+    if given.__class__ is float and math.isfinite(given):
+        return given
     if isinstance(given, (bool, str, bytes)) or _holds_other_than_numbers(given):
         raise InputError(
             f"the {what} {name} is not a number",

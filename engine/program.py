@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arrays import as_text, digits, number_or_array, pointer_part
+from engine.arrays import all_finite, as_text, digits, number_or_array, pointer_part
 from engine.errors import EngineError, InputError, OpError, Position
 from engine.limits import Limits
 from engine.names import nearest
@@ -236,11 +236,11 @@ class Program:
         with np.errstate(all="ignore"):
             output.backward()
         nodes = tuple(self._node(i, values) for i in range(len(values)))
-        offender = next((n for n in nodes if not np.all(np.isfinite(n.value))), None)
+        offender = next((n for n in nodes if not all_finite(n.value)), None)
         reason = self._reason(offender, values) if offender else None
         if offender is None:
             odd = (n for n in reversed(nodes) if n.gradient is not None)
-            offender = next((n for n in odd if not np.all(np.isfinite(n.gradient))), None)
+            offender = next((n for n in odd if not all_finite(n.gradient)), None)
             reason = f"the gradient at {offender.name} is not finite" if offender else None
         gradients = {n.name: n.gradient for n in nodes if n.op == "input"}
         return Evaluation(output.data, gradients, nodes, offender, reason)

@@ -204,8 +204,11 @@ def work(program: Program, values: Sequence[Any]) -> int:
     total = 0
     for place, node in enumerate(program.nodes):
         if isinstance(node, Equation):
-            sizes = [int(np.size(values[arg])) for arg in (*node.args, place)]
             lines = len(node.op.formula.lines) if node.op.formula is not None else 1
+            if values[place].__class__ is float and node.op.formula is not None:
+                total += lines
+                continue
+            sizes = [int(np.size(values[arg])) for arg in (*node.args, place)]
             inner = np.shape(values[node.args[0]])[-1:] if node.op.name == "matmul" else ()
             total += max(sizes) * lines if not inner else sizes[-1] * inner[0]
     return total

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from engine.arrays import all_finite
 from engine.check.array_tape import labels
 from engine.check.claims import own_claims, read_claims
 from engine.check.diagnosis import diagnose, diagnose_arrays, explain_undefined
@@ -74,7 +73,7 @@ def check(
     named = {claim.name for claim in claims}
     unclaimed = tuple(name for name in point if name not in named)
     offender = evaluation.non_finite
-    if offender is not None and not np.all(np.isfinite(offender.value)):
+    if offender is not None and not all_finite(offender.value):
         components = tuple(map(unjudged, claims))
         return Report(
             Verdict.NON_FINITE,

@@ -153,7 +153,7 @@ def _printed_forward(op: Op) -> Callable[..., float]:
     assert op.formula is not None
     names = [f"x{i}" for i in range(len(op.input_names))]
     body, [result] = op.formula.python(names)
-    return _function(f"value of {op.name}", names, [*body, f"return {result}"])
+    return function_of(f"value of {op.name}", names, [*body, f"return {result}"])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -164,10 +164,11 @@ def _printed(op: Op) -> Local:
     body, results = op.backward_formula.given({0: 1.0}).python(["g", "y", *names])
     shown = [r if op.differentiates(i) else "None" for i, r in enumerate(results)]
     last = f"return {', '.join(shown)},"
-    return _function(f"local derivatives of {op.name}", ["y", *names], [*body, last])
+    return function_of(f"local derivatives of {op.name}", ["y", *names], [*body, last])
 
 
-def _function(title: str, names: Sequence[str], lines: Sequence[str]) -> Callable[..., Any]:
+def function_of(title: str, names: Sequence[str], lines: Sequence[str]) -> Callable[..., Any]:
+    """A function of floats out of the statements that a formula printed."""
     source = "\n".join([f"def function({', '.join(names)}):", *(f"  {line}" for line in lines)])
     scope: dict[str, Any] = dict(FLOATS)
     exec(compile(source, f"<{title}>", "exec"), scope)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from engine.functions import FLOATS
+from engine.check.linear import function_of
 from engine.methods import TROUBLE
 from engine.rule_text import formula
 
@@ -59,11 +59,7 @@ SLIPS: tuple[Slip, ...] = (
 def compiled(texts: tuple[str, ...], inputs: tuple[str, ...]) -> Callable[..., Sequence[float]]:
     """The formulas `texts` as one function of floats."""
     body, results = formula(texts, inputs).python(inputs)
-    lines = [f"def run({', '.join(inputs)}):", *(f"  {line}" for line in body)]
-    lines.append(f"  return {', '.join(results)},")
-    scope = dict(FLOATS)
-    exec(compile("\n".join(lines), "<wrong rules>", "exec"), scope)
-    return scope["run"]  # type: ignore[no-any-return]
+    return function_of("wrong rules", inputs, [*body, f"return {', '.join(results)},"])
 
 
 def value(text: str, names: tuple[str, ...], numbers: Sequence[float]) -> float | None:

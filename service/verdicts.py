@@ -234,9 +234,12 @@ def unexplained(report: Report, claimed: bool) -> str | None:
     """What to do where claims are wrong and nothing that is known explains them."""
     if report.verdict != "fail" or not claimed or report.diagnoses or report.first_wrong:
         return None
+    if any(not math.isfinite(c.claim) for c in report.components):
+        return "A gradient that is not a finite number cannot be explained: give a number."
     return (
-        "No mistake that Nudge knows gives these numbers. Claim gradients of intermediate results, "
-        "too, from the output backward: the first that is wrong shows where to look."
+        "No mistake that Nudge knows gives these numbers. Give intermediate results names of their "
+        "own (p = r**3, then F = G/p) and claim their gradients, too, from the output backward: "
+        "the first that is wrong shows where to look."
     )
 
 

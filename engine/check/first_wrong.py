@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.check.diagnosis.evidence import Evidence
-from engine.check.diagnosis.found import number
+from engine.check.diagnosis.found import number, stated
 from engine.check.linear import Linear
 from engine.check.report import Component, FirstWrong
 from engine.check.verdict import Verdict
@@ -42,7 +42,8 @@ def trace_back(
     if not own:
         return None, marked
     name, place = own[0]
-    wrong = _told(linear, components, name, place, expected[place], follow, own[1:])
+    behind = [it for it in follow if place in linear.program.after(it[1])]
+    wrong = _told(linear, components, name, place, expected[place], behind, own[1:])
     return wrong, marked
 
 
@@ -119,9 +120,9 @@ def _where(linear: Linear, components: Sequence[Component], name: str, users: Se
         equations = _joined([str(_number(linear, user)) for user in users])
         return f"at {name}, where the parts from equations {equations} come together: from them"
     [user] = users
-    text = linear.program.nodes[user]
-    assert isinstance(text, Equation)
-    return f"at equation {text.number}, {text.text}: from {_given(linear, components, user)}"
+    text = stated(linear.program, user)
+    equation = _number(linear, user)
+    return f"at equation {equation}, {text}: from {_given(linear, components, user)}"
 
 
 def _number(linear: Linear, place: int) -> int:

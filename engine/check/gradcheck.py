@@ -123,13 +123,19 @@ def _explained(
     linear = linear or Linear(program, values)
     first, components = trace_back(linear, components)
     diagnoses = diagnose(linear, components)
-    if first is not None and not diagnoses:
+    if first is not None and first.others and _explains_all(diagnoses):
+        first = None  # one mistake accounts for every claim, so that none is a slip of its own
+    elif first is not None and not diagnoses:
         # The claims hold several slips; the first of them may have a name.
         diagnoses = diagnose(linear, [c for c in components if c.input not in first.others])
     if first is not None:
         here = first.place.equation
         diagnoses = tuple(sorted(diagnoses, key=lambda d: _equation(d) != here))
     return first, components, diagnoses
+
+
+def _explains_all(diagnoses: Sequence[Diagnosis]) -> bool:
+    return bool(diagnoses) and not diagnoses[0].parts and diagnoses[0].explains == diagnoses[0].of
 
 
 def _equation(diagnosis: Diagnosis) -> int | None:

@@ -16,13 +16,13 @@ from engine.check.exact import Exact, of_scalars
 from engine.check.linear import DRAWS, FLOOR, NUDGE, Linear
 from engine.check.local import Unmeasured, guarded, stand_in
 from engine.check.report import Component
-from engine.check.rounding import ArrayRounding, Rounding
+from engine.check.rounding import REPRODUCED, ArrayRounding, Rounding
 from engine.check.scan import CAP
 from engine.check.slopes import UNKNOWN, Slope
 from engine.check.verdict import Verdict, judge
 from engine.errors import InputError
 from engine.methods import gradients_of
-from engine.program import Equation, Evaluation, Program
+from engine.program import Constant, Equation, Evaluation, Input, Program
 from engine.value import Value
 
 Method = Literal["auto", "exact", "blackbox"]
@@ -42,6 +42,22 @@ PROBES = 200_000
 """Calls of operations without a formula that one exact check may take."""
 
 
+ENTRIES = 50
+"""Arrays with more entries are not looked at again for claims of 0."""
+
+SHORT = 2.0**20
+"""A number that is whole after twenty doublings was written exactly."""
+
+TYPED = 1e-3
+"""How closely, at most, a claim typed by hand has to be what float64 backpropagation gives."""
+
+MOVED = 2.0**-30
+"""By how much, relatively, numbers are moved that float64 had to round."""
+
+LAST_DIGITS = 4 * 2.0**-53 / MOVED
+"""The share of what that does to a slope which their last digits can do."""
+
+
 class Judge(Protocol):
     """Makes a component of a claim; `method` says how, `linear` is the linearised program where
     that was needed."""
@@ -58,7 +74,7 @@ class ExactJudge:
     method = "exact"
 
     def __init__(self, program: Program, evaluation: Evaluation, rtol: float) -> None:
-        values = [node.value for node in evaluation.nodes]
+        self._values = values = [node.value for node in evaluation.nodes]
         self._program = program
         self._evaluation = evaluation
         self._rtol = rtol
@@ -79,11 +95,32 @@ class ExactJudge:
         def floor() -> float:
             return _entry(self._floors[claim.place], claim.index)
 
+        closeness = max(REPRODUCED, min(self._rtol, TYPED))
+
         def excused(number: float, truth: float) -> bool:
-            return self._rounding.excuses(number, truth, claim.place, claim.index)
+            if number == 0 and self._vanishes(truth, claim):
+                return True
+            return self._rounding.excuses(number, truth, claim.place, claim.index, closeness)
 
         verdict = judge(claim.value, slope, self._rtol, backprop, floor, excused)
         return component(claim, slope, verdict, backprop)
+
+    def _vanishes(self, truth: float, claim: Claim) -> bool:
+        """Whether a slope may be 0 for the numbers as they were written: those that float64 had to
+        round, such as 0.1 or math.pi, are moved a little, and the slope with them."""
+        if claim.index is not None and np.size(self._values[claim.place]) > ENTRIES:
+            return False
+        dice = np.random.default_rng(0)
+        gap = 0.0
+        for _ in range(DRAWS):
+            moved = [
+                _moved(value, dice) if isinstance(node, Input | Constant) else value
+                for node, value in zip(self._program.nodes, self._values, strict=True)
+            ]
+            exact = Exact(self._program, moved, _stand_ins(self._program, self._values))
+            slope = _slope(exact, claim.place, claim.index).both.slope
+            gap = max(gap, abs(slope - truth)) if math.isfinite(slope) else gap
+        return abs(truth) <= LAST_DIGITS * gap
 
     @cached_property
     def _floors(self) -> Sequence[Any]:
@@ -261,6 +298,14 @@ def _stand_ins(program: Program, values: Sequence[Any]) -> Any:
         return stand_in(equation, values[place], [values[arg] for arg in equation.args])
 
     return of
+
+
+def _moved(value: Any, dice: np.random.Generator) -> Any:
+    """The numbers moved that have too many binary digits to have been written exactly."""
+    array = np.asarray(value)
+    rounded = np.mod(array * SHORT, 1) != 0
+    found = array * (1 + MOVED * rounded * dice.standard_normal(array.shape))
+    return float(found) if value.__class__ is float else found
 
 
 def _entry(x: Any, index: tuple[int, ...] | None) -> float:

@@ -55,14 +55,20 @@ class Rounding:
         self._exact = exact
 
     def excuses(
-        self, claim: float, truth: float, place: int, index: tuple[int, ...] | None = None
+        self,
+        claim: float,
+        truth: float,
+        place: int,
+        index: tuple[int, ...] | None = None,
+        rtol: float = REPRODUCED,
     ) -> bool:
-        """Whether `claim`, for the node at `place`, is right but for rounding."""
+        """Whether `claim`, for the node at `place`, is right but for rounding: within `rtol` it is
+        what float64 backpropagation gives."""
         gap = abs(claim - truth)
         if claim == 0 and abs(truth) <= self._blurred[place]:
             return True
         computed = [self._linear.adjoints[place], self._textbook[place]]
-        if not any(abs(claim - number) <= REPRODUCED * abs(number) for number in computed):
+        if not any(abs(claim - number) <= rtol * abs(number) for number in computed):
             return False
         return self._unsound[place] < SHARE * gap
 
@@ -154,12 +160,17 @@ class ArrayRounding:
         self._sound: dict[int, bool] = {}
 
     def excuses(
-        self, claim: float, truth: float, place: int, index: tuple[int, ...] | None
+        self,
+        claim: float,
+        truth: float,
+        place: int,
+        index: tuple[int, ...] | None = None,
+        rtol: float = REPRODUCED,
     ) -> bool:
         """Whether `claim`, for the node at `place` or its entry at `index`, is right but for
         rounding: float64 backpropagation gives it, and no rule on the way is wrong."""
         number = self._backprop[place] if index is None else self._backprop[place][index]
-        if abs(claim - number) > REPRODUCED * abs(number):
+        if abs(claim - number) > rtol * abs(number):
             return False
         if place not in self._sound:
             after = self._program.after(place)

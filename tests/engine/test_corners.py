@@ -290,3 +290,28 @@ def test_slip_that_nothing_leads_to_is_a_slip():
         "strict",
     )
     assert report.first_wrong.name == "c"
+
+
+# -- numbers that float64 had to round -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "x"),
+    [
+        ("(x - 0.1 - 0.2)**2", 0.3),
+        ("(3*x - 0.3)**2", 0.1),
+        ("cos(math.pi*x)", 1),
+        ("cos(x)", math.pi),
+        ("sin(x)", math.pi / 2),
+    ],
+)
+def test_zero_at_an_extremum_is_right_for_the_numbers_as_written(source, x):
+    assert judged(source, {"x": x}, {"x": 0}, "strict") in ("pass", "rounding")
+    assert judged(source, {"x": x}, {"x": 1e-3}, "strict") == "fail"
+
+
+@pytest.mark.parametrize(
+    ("source", "x"), [("x**2", 2.0**-60), ("x*1e-300", 1), ("exp(x)", -600), ("x**2", 0.1)]
+)
+def test_small_slope_is_not_zero(source, x):
+    assert judged(source, {"x": x}, {"x": 0}, "strict") == "fail"

@@ -59,8 +59,23 @@ def test_output_does_not_start_with_another_number():
 
 
 def test_parts_of_a_name_used_twice_come_together():
-    first = check(parse("u = a*b\nL = u + sin(a)*u"), {"a": 1.0, "b": 2.0}, {"u": 1, "a": 2})
+    first = check(parse("u = a*b\nL = u + sin(a)*u"), {"a": 1.0, "b": 2.0}, {"u": 1.3})
     assert "where the parts from equations 3 and 4 come together" in first.first_wrong.explanation
+
+
+def test_other_branch_does_not_follow():
+    """a follows from e, and has nothing to do with g."""
+    program = parse("e = a*b\ng = c + d\nL = e*g")
+    at = {"a": 3, "b": 16, "c": 2, "d": 1}
+    first = check(program, at, {"e": 6, "a": 96, "g": 50}).first_wrong
+    assert (first.name, first.follow, first.others) == ("g", (), ("e",))
+
+
+def test_one_mistake_for_all_claims_is_no_row_of_slips():
+    program = parse("e = sqrt(a**2 + b)\nL = log(e)/c")
+    report = check(program, {"a": 3, "b": 16, "c": 2}, {"e": 0.1, "a": 0.6, "b": 0.1, "c": -0.4024})
+    assert report.diagnoses[0].mistake == "drop_factor"
+    assert report.first_wrong is None
 
 
 def test_name_bound_again_is_claimed_by_its_last_binding():

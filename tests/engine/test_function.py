@@ -471,3 +471,11 @@ def test_no_other_library_is_imported():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_gradient_that_forgets_an_input_does_not_pass_in_silence():
+    def gradient(w, b):
+        return {"w": 2 * w}
+
+    with pytest.raises(InputError, match="says nothing for b"):
+        check_function(lambda w, b: w * w + b, {"w": 2.0, "b": 1.0}, gradient)

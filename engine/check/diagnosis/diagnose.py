@@ -36,7 +36,7 @@ def diagnose(linear: Linear, components: Sequence[Component]) -> tuple[Diagnosis
 
 def _found(evidence: Evidence) -> list[Found]:
     rounded = list(too_few_digits(evidence))
-    if rounded:
+    if rounded and evidence.digits > 2:
         return rounded
     if evidence.matches(evidence.truth):
         return []  # so near the truth that every change too small to see would fit
@@ -47,8 +47,8 @@ def _found(evidence: Evidence) -> list[Found]:
         *fitting(evidence, tried, shift),
         *overwritten_everywhere(evidence),
     ]
-    if listed:
-        return listed
+    if listed or rounded:
+        return [*rounded, *listed]  # two digits may be right by accident
     words = Words(evidence)
     measured = [
         *slips_of_the_pen(evidence),

@@ -56,10 +56,11 @@ def legend(evidence: Evidence, edge: Edge) -> str:
     if names is None:
         return ""
     parts = [
-        f"{letter} = {number(evidence.linear.values[arg])}"
+        f"{letter} for {evidence.written(arg)} = {number(evidence.linear.values[arg])}"
         for letter, arg in zip(names, equation.args, strict=True)
     ]
-    return ", ".join([*parts, f"y = {number(evidence.linear.values[edge.user])}"])
+    result = f"y for the result {number(evidence.linear.values[edge.user])}"
+    return ", ".join([*parts, result]).replace(" for ", " stands for ", 1)
 
 
 def behaves(evidence: Evidence, edge: Edge, wrong: float, words: str) -> str:

@@ -18,7 +18,7 @@ from engine.check.diagnosis.vocabulary import FACTOR_NAMES, FACTORS
 NEARLY = 2e-3
 """A claim off by less than this share is not mistyped but not worked out."""
 
-TELLING = 3
+TELLING = 2
 """With fewer digits a claim may be near the truth by accident."""
 
 CLEARLY = 3
@@ -228,12 +228,13 @@ def common_factor(evidence: Evidence) -> Iterator[Found]:
     overdetermined = len(claims) > 1
     if named is None and not overdetermined:
         return
+    subject = "every gradient" if overdetermined else f"the gradient of {evidence.names[0]}"
     shown = number(factor) if number(factor) != "1" else f"{factor:.8g}"
     name = f", {named}" if named not in (None, shown) else ""
     yield _vector(
         evidence, "common_factor",
         (1.8 if named is not None else 3.2) if overdetermined else 3.4,
-        f"every gradient is {shown} times what it should be{name}",
+        f"{subject} is {shown} times what it should be{name}",
         factor=factor,
     )  # fmt: skip
 

@@ -63,7 +63,9 @@ def _called(subject: Subject, gradient: Callable[..., Any]) -> Any:
     """What a gradient function returns at the point; a second call must return the same."""
     name = name_of(gradient)
     try:
-        first = _by_name(subject, subject.apply(subject.copies({}), gradient))
+        returned = subject.apply(subject.copies({}), gradient)
+        _require_every_input(subject, name, returned)
+        first = _by_name(subject, returned)
         kept = {part: np.array(plain(given)) for part, given in first.items()}
         second = _by_name(subject, subject.apply(subject.copies({}), gradient))
     except InputError:
@@ -83,6 +85,20 @@ def _called(subject: Subject, gradient: Callable[..., Any]) -> Any:
                 f"called again, {name} returns another gradient of {part}: {why}"
             )
     return kept
+
+
+def _require_every_input(subject: Subject, name: str, returned: Any) -> None:
+    """A function that forgets an input must not pass in silence."""
+    missing = [
+        part for part in subject.given if isinstance(returned, Mapping) and part not in returned
+    ]
+    if missing:
+        raise InputError(
+            f"{name} says nothing for {', '.join(missing)}",
+            code="wrong_count",
+            pointer="/gradient",
+            hint="return a gradient for every input, or None for one that has none",
+        )
 
 
 def _by_name(subject: Subject, gradient: Any) -> dict[str, Any]:

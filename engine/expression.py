@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.builder import ProgramBuilder
+from engine.calls import find_op
 from engine.errors import ExpressionError, Position
 from engine.grammar import (
     BINARY,
@@ -25,11 +26,9 @@ from engine.grammar import (
     REFUSED,
     SILENT_ATTRIBUTES,
     SILENT_CALLS,
-    SYNONYMS,
     WRAPPERS,
 )  # fmt: skip
 from engine.limits import Limits
-from engine.names import nearest
 from engine.op import REQUIRED, Op
 from engine.ops import BY_FUNCTION, OPS
 from engine.program import Program
@@ -285,15 +284,9 @@ class _Reader:
         return self.expression(node.args[0], depth + 1)
 
     def op(self, name: str, node: ast.expr) -> Op:
-        known = self.ops.get(name) or self.by_function.get(getattr(np, name, _nothing))
+        known, hint = find_op(name, self.ops, self.by_function)
         if known is None:
-            meant = SYNONYMS.get(name) or nearest(name, self.ops)
-            raise self.error(
-                node,
-                "unknown_op",
-                f"there is no operation {name}",
-                f"write {meant}(…)" if meant else "/api/v1/ops and `nudge ops` list what there is",
-            )
+            raise self.error(node, "unknown_op", f"there is no operation {name}", hint)
         return known
 
     def params(self, node: ast.Call, op: Op, given: Sequence[ast.expr]) -> dict[str, Any]:
@@ -404,10 +397,6 @@ class _Reader:
     def error(self, node: ast.AST, code: str, message: str, hint: str) -> ExpressionError:
         assert isinstance(node, (ast.expr, ast.stmt))
         return ExpressionError(message, code=code, position=self.source.position(node), hint=hint)
-
-
-def _nothing() -> None:
-    """Stands for a function that numpy does not have."""
 
 
 def _count(op: Op) -> str:

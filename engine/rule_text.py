@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.calls import find_op
 from engine.errors import ExpressionError, Position
 from engine.formula import LIMIT, Formula
-from engine.grammar import BINARY, MODULES, NUMBERS, REFUSED, SYNONYMS
+from engine.grammar import BINARY, MODULES, NUMBERS, REFUSED
 from engine.limits import Limits
-from engine.names import nearest
 from engine.op import Op
 from engine.ops import BY_FUNCTION, OPS
 from engine.source import Source
@@ -264,15 +264,9 @@ class _Reader:
                 node, "missing_operator", f"{name} is a number, not a function",
                 f"write {name}*(…)",
             )  # fmt: skip
-        known = self.ops.get(name) or self.by_function.get(getattr(np, name, _nothing))
+        known, hint = find_op(name, self.ops, self.by_function)
         if known is None:
-            meant = SYNONYMS.get(name) or nearest(name, self.ops)
-            raise self.error(
-                node,
-                "unknown_op",
-                f"there is no operation {name}",
-                f"write {meant}(…)" if meant else "/api/v1/ops and `nudge ops` list what there is",
-            )
+            raise self.error(node, "unknown_op", f"there is no operation {name}", hint)
         return known
 
     def is_module(self, node: ast.expr) -> bool:
@@ -332,7 +326,3 @@ class _Reader:
         self, node: ast.expr | ast.stmt, code: str, message: str, hint: str
     ) -> ExpressionError:
         return ExpressionError(message, code=code, position=self.source.position(node), hint=hint)
-
-
-def _nothing() -> None:
-    """Stands for a function that numpy does not have."""

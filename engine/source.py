@@ -17,6 +17,12 @@ LOOKALIKES = {
 }  # fmt: skip
 """Signs that people paste, and what to write for them."""
 
+_RESERVED = re.compile(
+    r"\b(?:lambda|del|global|nonlocal|yield|await|async|with|try|except|finally|raise|assert)\b"
+    r"(?!\s*\w+\s*[:,])"
+)
+"""Words of Python that students take for names; `lambda x:` is a lambda all the same."""
+
 _NUMBER_THEN_NAME = re.compile(r"(?<![\w.])(\d+\.?\d*|\.\d+)([^\W\d]\w*)")
 _NUMBER_THEN_KEYWORD = re.compile(r"(?<![\w.])(\d[\d._eE]*)(if|else|and|or|in|is|for|not)\b")
 _TWO_TERMS = re.compile(r"([\w.]+|[)\]])\s*([^\W\d]\w*|[\d.]+|\()$")
@@ -149,6 +155,15 @@ class Source:
                     position=Position(line, place + 1 + self._indent, 1),
                     hint=f"write {LOOKALIKES[character]} for {character}",
                 )
+        reserved = _RESERVED.search(text)
+        if reserved:
+            word = reserved[0]
+            return ExpressionError(
+                f"{word} is a word of Python and cannot be a name",
+                code="syntax",
+                position=Position(line, reserved.start() + 1 + self._indent, len(word)),
+                hint=f"use another name, such as {'lam' if word == 'lambda' else f'{word}_'}",
+            )
         joined = _NUMBER_THEN_NAME.search(text)
         if joined and "literal" in error.msg:
             number, name = joined.groups()

@@ -218,3 +218,11 @@ def test_any_unicode_ends_in_a_verdict(text):
         parse(text).evaluate()
     except EngineError as error:
         assert error.code
+
+
+@pytest.mark.parametrize("source", ["lambda*x", "L = lambda + 2", "del = 3"])
+def test_word_of_python_is_no_name(source):
+    with pytest.raises(ExpressionError, match="is a word of Python") as caught:
+        parse(source)
+    assert caught.value.position.length in (3, 6)
+    assert "use another name" in caught.value.hint

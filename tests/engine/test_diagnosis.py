@@ -26,6 +26,7 @@ from engine.mistakes import GRADIENTS, MISTAKES
 from engine.op import op
 from engine.ops import OPS
 from engine.registry import Vocabulary
+from tests.cases import gradients
 
 T, S = math.tanh, lambda x: 1 / (1 + math.exp(-x))
 
@@ -233,6 +234,30 @@ def test_two_mistakes_are_reported_as_a_pair():
 def test_garbage_is_attributed_to_nothing():
     claims = {"x": 0.123456789, "w": -1.987654321, "b": 3.141592653}
     assert check(parse(NEURON), AT, claims, "strict").diagnoses == ()
+
+
+def test_garbage_at_extreme_points_is_attributed_to_nothing():
+    """Random numbers for gradients, of all sizes, typed and computed, on the adversarial cases."""
+    dice = np.random.default_rng(11)
+    cases = [case for case in gradients() if case["status"] == "differentiable"]
+    wrong = offered = 0
+    for k in range(300):
+        case = cases[dice.integers(len(cases))]
+        program = parse(case["src"])
+        known = {node.name for node in program.inputs}
+        at = {v: x for v, x in zip(case["vars"], case["x"], strict=True) if v in known}
+        size = {v: abs(g) for v, g in zip(case["vars"], case["g"], strict=True) if v in known}
+        claims = {
+            v: dice.normal() * (g if k % 3 == 0 else 10.0 ** dice.uniform(-3, 3))
+            for v, g in size.items()
+        }
+        if k % 2:
+            claims = {v: float(f"{c:.4g}") for v, c in claims.items()}
+        report = check(program, at, claims)
+        wrong += report.verdict == "fail"
+        offered += bool(report.diagnoses)
+    assert wrong > 250
+    assert offered <= 2
 
 
 def test_ties_are_all_told():

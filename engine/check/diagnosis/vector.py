@@ -225,10 +225,14 @@ def common_factor(evidence: Evidence) -> Iterator[Found]:
     named = _named(factor, doubt, [facts[name] for name in FACTOR_NAMES])
     if named in ("2", "1/2", "-1"):
         return  # listed mistakes of their own
-    overdetermined = len(claims) > 1
-    if named is None and not overdetermined:
-        return
-    subject = "every gradient" if overdetermined else f"the gradient of {evidence.names[0]}"
+    overdetermined = np.count_nonzero(some) > 1
+    if not overdetermined and (named is None or not evidence.precise):
+        return  # one number with few digits is met by some factor or other
+    subject = (
+        "every gradient"
+        if overdetermined
+        else f"the gradient of {evidence.names[int(np.flatnonzero(some)[0])]}"
+    )
     shown = number(factor) if number(factor) != "1" else f"{factor:.8g}"
     name = f", {named}" if named not in (None, shown) else ""
     yield _vector(

@@ -237,8 +237,9 @@ INTRODUCTION = """\
 Made by `./run bench diagnosis --write`: no number here is typed by hand. The wrong claims of
 `tests/cases/gradients.jsonl.gz` were each made with one known mistake; `unlisted` are mistakes that
 no list holds, `pairs` two listed ones at once (`tests/cases/README.md`). Whoever wrote those cases
-did not know how the diagnosis works. The third called heldout was never looked at while it was
-made. benchmarks/mistakes.py says what counts as the same mistake.
+did not know how the diagnosis works. No case of the third called heldout was looked into while it
+was made; its totals were printed several times. benchmarks/mistakes.py says what counts as the same
+mistake.
 """
 
 

@@ -105,6 +105,12 @@ def _rounding(component: Component, reference: str) -> str:
     """Both numbers of a gradient that float64 spoils: what the rules give, and what is true."""
     given = component.backprop
     same = given is None or given == component.claim
+    slope = component.reference
+    if component.claim == 0 and given and slope and abs(given - slope) <= 1e-3 * abs(slope):
+        return (
+            f"the exact slope is {reference}. It comes from the last digits of numbers that "
+            "float64 has to round, such as 0.1 or pi, so this counts as right."
+        )
     rules = "" if same or given is None else f"backpropagation in float64 gives {plain(given)}, "
     return (
         f"{rules}the exact slope is {reference}. The rules are right: float64 itself loses the "

@@ -36,10 +36,8 @@ BALL_WORK = 500_000
 RUNS = 7
 """Runs of the forward that an exact slope takes, as a rule."""
 
-
 PROBES = 200_000
 """Calls of operations without a formula that one exact check may take."""
-
 
 ENTRIES = 50
 """Arrays with more entries are not looked at again for claims of 0."""
@@ -109,17 +107,23 @@ class ExactJudge:
         round, such as 0.1 or math.pi, are moved a little, and the slope with them."""
         if claim.index is not None and np.size(self._values[claim.place]) > ENTRIES:
             return False
+        slopes = (_slope(exact, claim.place, claim.index).both.slope for exact in self._nearby)
+        gaps = (abs(slope - truth) for slope in slopes if math.isfinite(slope))
+        return any(abs(truth) <= LAST_DIGITS * gap for gap in gaps)
+
+    @cached_property
+    def _nearby(self) -> list[Exact]:
+        """The program with its rounded numbers moved, a few times over."""
         dice = np.random.default_rng(0)
-        gap = 0.0
+        found = []
         for _ in range(DRAWS):
             moved = [
                 _moved(value, dice) if isinstance(node, Input | Constant) else value
                 for node, value in zip(self._program.nodes, self._values, strict=True)
             ]
-            exact = Exact(self._program, moved, _stand_ins(self._program, self._values))
-            slope = _slope(exact, claim.place, claim.index).both.slope
-            gap = max(gap, abs(slope - truth)) if math.isfinite(slope) else gap
-        return abs(truth) <= LAST_DIGITS * gap
+            stand_ins = _stand_ins(self._program, self._values)
+            found.append(Exact(self._program, moved, stand_ins))
+        return found
 
     @cached_property
     def _floors(self) -> Sequence[Any]:

@@ -69,12 +69,6 @@ class Linear:
         return self.back([edge.derivative for edge in self.edges])
 
     @cached_property
-    def scales(self) -> list[float]:
-        """The sum over all paths to the output of |product of local derivatives|: what the
-        gradient of each node would be if nothing cancelled (Wilkinson 1963)."""
-        return self.back([abs(edge.derivative) for edge in self.edges])
-
-    @cached_property
     def floors(self) -> list[float]:
         """How far float64 backpropagation itself may be off at each node: what random errors in
         every product on the way do to it (stochastic arithmetic, Vignes 1978)."""
@@ -103,9 +97,9 @@ class Linear:
         return values
 
     def through(self, size: Callable[[Edge], float | None]) -> list[float]:
-        """As `scales`, over those paths alone that lead through an edge to which `size` gives a
-        number, and with that number for its derivative: how far an error of that size in those
-        derivatives could reach."""
+        """The sum, over the paths from each node to the output that lead through an edge to which
+        `size` gives a number, of |product of derivatives|, with that number for the edge's own:
+        how far an error of that size in those derivatives could reach."""
         errors = [size(edge) for edge in self.edges]
         sizes = [abs(edge.derivative) for edge in self.edges]
         reached = self.back([d if e is None else e for e, d in zip(errors, sizes, strict=True)])

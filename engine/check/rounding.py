@@ -139,15 +139,14 @@ class Rounding:
                 else:
                     values[place] = value_of(node.op, inputs, node.params)
         linear = Linear(program, values)
-        found = [0.0] * len(values)
-        found[program.place] = 1.0
-        for edge in reversed(linear.edges):
-            rule = TEXTBOOK.get(linear.equation(edge).op.name)
-            derivative = edge.derivative
-            if rule is not None:
-                derivative = rule.slope(values[edge.user], values[edge.used])
-            found[edge.used] += found[edge.user] * derivative
-        return found
+        return linear.back([_textbook_slope(linear, edge) for edge in linear.edges])
+
+
+def _textbook_slope(linear: Linear, edge: Edge) -> float:
+    rule = TEXTBOOK.get(linear.equation(edge).op.name)
+    if rule is None:
+        return edge.derivative
+    return rule.slope(linear.values[edge.user], linear.values[edge.used])
 
 
 class ArrayRounding:

@@ -421,3 +421,9 @@ def test_poor_terminal_gets_no_traceback(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "PASS" in result.stdout
+
+
+def test_zero_at_a_rounded_extremum_is_explained(nudge):
+    result = nudge("check", "cos(math.pi*x)", "x=1", "--claim", "x=0")
+    assert result.returncode == 0
+    assert "numbers that float64 has to round" in " ".join(result.stdout.split())

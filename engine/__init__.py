@@ -17,14 +17,17 @@ from engine.check import (
     check_rule,
     sweep,
 )
+from engine.differences import Differences, differences
 from engine.errors import ConfigError, EngineError, ExpressionError, InputError, OpError, Position
+from engine.evaluation import Evaluation, Node
 from engine.expression import parse
 from engine.higher_order import gradients
 from engine.limits import Limits
 from engine.op import Op
-from engine.program import Equation, Evaluation, Node, Program
+from engine.program import Equation, Program
 from engine.registry import PluginStatus, Vocabulary
 from engine.steps import Steps, backpropagation, replay
+from engine.trace import trace
 from engine.training import Block, TrainConfig, train
 from engine.value import Value
 
@@ -33,6 +36,7 @@ __all__ = [
     "Component",
     "ConfigError",
     "Diagnosis",
+    "Differences",
     "EngineError",
     "Equation",
     "Evaluation",
@@ -57,9 +61,11 @@ __all__ = [
     "check",
     "check_function",
     "check_rule",
+    "differences",
     "gradients",
     "parse",
     "replay",
     "sweep",
+    "trace",
     "train",
 ]

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.value import Value
 
+by_making = attrgetter("serial")
+"""Sorts values so that each comes after its inputs: leaves have serial number 0."""
+
 
 def backward_order(output: Value) -> tuple[list[Value], list[tuple[Value, Any]]]:
-    """Every computed value that `output` was made from, outputs before their inputs, without
-    recursion; and the leaves that hold a gradient, each with it. All their gradients become zero.
+    """Every computed value that the gradient of `output` goes to, outputs before their inputs,
+    without recursion; and the leaves on its way that hold a gradient, each with it. All their
+    gradients become zero.
 
     A value has a higher serial number than its inputs, so sorting by it is a topological order.
     What a leaf holds is added when the pass is over: were it added to step by step, rounding
     would keep a second pass from giving exactly the double.
     """
     mark = float("0")  # a float object of this walk alone: the gradient that says "seen"
-    output.grad = mark
-    nodes = [output]
+    nodes: list[Value] = []
     held: list[tuple[Value, Any]] = []
-    for node in nodes:
-        inputs: Iterable[Value] = node.inputs
-        if node.op is not None and node.op.blind:
-            inputs = (u for i, u in enumerate(inputs) if i not in node.op.blind)
-        for u in inputs:
-            if u.grad is mark:
-                continue
-            if u.pull is not None:
-                u.grad = mark
-                nodes.append(u)
-            elif u.requires_grad:
-                if u.grad.__class__ is not float or u.grad:
-                    held.append((u, u.grad))
-                u.grad = mark
-    nodes.sort(key=_serial, reverse=True)
+    reached = [output]
+    for u in reached:
+        if u.grad is mark:
+            continue
+        if u.pull is not None:
+            nodes.append(u)
+            reached += u.sources
+        elif u.grad.__class__ is not float or u.grad:
+            held.append((u, u.grad))
+        u.grad = mark
+    nodes.sort(key=by_making, reverse=True)
     return nodes, held
-
-
-def _serial(node: Value) -> int:
-    return node.serial
 
 
 def walk(output: Value) -> list[Value]:
@@ -52,5 +47,5 @@ def walk(output: Value) -> list[Value]:
             if id(u) not in seen:
                 seen[id(u)] = u
                 nodes.append(u)
-    nodes.sort(key=_serial, reverse=True)
+    nodes.sort(key=by_making, reverse=True)
     return nodes

@@ -9,7 +9,8 @@ rules. Both roads give the same numbers.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from engine.formula import Formula
 from engine.functions import FLOATS
 from engine.op import REQUIRED, Op, shape_error
 
-serial = itertools.count(1).__next__
-"""Numbers nodes in the order of their making, which is an order in which they can be computed."""
+making = itertools.count(1)
+"""Numbers computed Values in the order of their making: one in which they can be computed."""
 
 PRINTED = 4
 """Inputs of an op whose scalar methods are printed: one pull for each set of inputs is too many."""
@@ -54,21 +55,28 @@ def pull(node: Any) -> None:
 def gradients_of(node: Any, upstream: Any) -> list[Any]:
     """What the rules of a computed Value make of an upstream gradient: a part for each input that
     wants one. Raises OpError, whatever a plugin's rule raises."""
+    inputs = [u.data for u in node.inputs]
+    wanted = [u.requires_grad for u in node.inputs]
+    return parts_of(node.op, upstream, node.data, inputs, node.params, wanted)
+
+
+def parts_of(
+    op: Op,
+    g: Any,
+    y: Any,
+    inputs: Sequence[Any],
+    params: Mapping[str, Any],
+    wanted: Sequence[bool],
+) -> list[Any]:
+    """As op.pull(), on numbers as a graph holds them. Raises OpError, whatever a rule raises."""
     with np.errstate(all="ignore"):
         try:
-            parts: list[Any] = node.op.pull(
-                as_numpy(upstream),
-                as_numpy(node.data),
-                [as_numpy(u.data) for u in node.inputs],
-                node.params,
-                [u.requires_grad for u in node.inputs],
-            )
+            return op.pull(as_numpy(g), as_numpy(y), [as_numpy(x) for x in inputs], params, wanted)
         except EngineError:
             raise
         except Exception as error:
             name = type(error).__name__
-            raise OpError(f"the backward of {node.op.name} failed: {name}: {error}") from error
-    return parts
+            raise OpError(f"the backward of {op.name} failed: {name}: {error}") from error
 
 
 def push_of(op: Op, value: type) -> Callable[..., Any]:
@@ -88,19 +96,19 @@ def _general_push(op: Op, value: Any) -> Callable[..., Any]:
         if not fits or (op.arity is not None and len(args) != op.arity):
             raise TypeError(f"{op.name} is called as {op.call_text}")
         inputs = tuple(a if a.__class__ is value else value.constant(a) for a in args)
-        full = {**op.params, **params} if known else {}
+        full = {**op.params, **params}
         node = value.__new__(value)
         node.data = on_arrays(op, [u.data for u in inputs], full)
         node.grad = 0.0
         node.op = op
         node.inputs = inputs
         node.params = full
-        node.label = ""
-        node.requires_grad = any(
-            u.requires_grad and op.differentiates(i) for i, u in enumerate(inputs)
+        node.sources = tuple(
+            u for i, u in enumerate(inputs) if u.requires_grad and op.differentiates(i)
         )
-        node.pull = pull if node.requires_grad else None
-        node.serial = serial()
+        node.requires_grad = bool(node.sources)
+        node.pull = pull if node.sources else None
+        node.serial = next(making)
         return node
 
     return push
@@ -118,21 +126,20 @@ def _float_push(op: Op, value: type, general: Callable[..., Any]) -> Callable[..
     ways = [p for k in range(n, 0, -1) for p in itertools.combinations(places, k)]
     ways = [way for way in ways if all(map(op.differentiates, way))]
     lines = [f"def push({args}):"]
-    lines += [f"  if v{i}.__class__ is not Value: v{i} = constant(v{i})" for i in places]
+    lines += [f"  if v{i}.__class__ is not Value: v{i} = Value(v{i}, '', False)" for i in places]
     lines += [f"  x{i} = v{i}.data" for i in places]
     lines += [f"  if not ({' is '.join(f'x{i}.__class__' for i in places)} is float):"]
     lines += [f"    return general({args})", "  try:"]
     lines += [f"    {statement}" for statement in forward] + [f"    y = {y}"]
     lines += [f"  except TROUBLE: y = on_arrays(op, ({', '.join(names)},), EMPTY)"]
-    lines += [
-        "  v = new(Value); v.data = y; v.grad = 0.0; v.op = op; v.params = EMPTY; v.label = ''"
-    ]
-    lines += [f"  v.inputs = ({args},); v.serial = serial()"]
+    lines += ["  v = new(Value); v.data = y; v.grad = 0.0; v.op = op"]
+    lines += [f"  v.inputs = ({args},); v.serial = next(making)"]
     for k, way in enumerate(ways):
         wanted = " and ".join(f"v{i}.requires_grad" for i in way)
         lines += [f"  {'elif' if k else 'if'} {wanted}:"]
-        lines += [f"    v.pull = {_pull_name(way)}; v.requires_grad = True"]
-    lines += ["  else: v.pull = None; v.requires_grad = False", "  return v"]
+        sources = "v.inputs" if len(way) == n else "".join(f"v{i}, " for i in way)
+        lines += [f"    v.pull = {_pull_name(way)}; v.sources = {sources}; v.requires_grad = True"]
+    lines += ["  else: v.pull = None; v.sources = (); v.requires_grad = False", "  return v"]
     for way in ways:
         lines += _pull_lines(op.backward_formula, way, names)
     scope = {
@@ -140,13 +147,12 @@ def _float_push(op: Op, value: type, general: Callable[..., Any]) -> Callable[..
         "EMPTY": {},
         "TROUBLE": TROUBLE,
         "Value": value,
-        "constant": value.constant,  # type: ignore[attr-defined]
         "general": general,
+        "making": making,
         "new": value.__new__,
         "on_arrays": on_arrays,
         "op": op,
         "pull": pull,
-        "serial": serial,
     }
     exec(compile("\n".join(lines), f"<{op.name} on Values>", "exec"), scope)
     return scope["push"]  # type: ignore[no-any-return]
@@ -160,10 +166,11 @@ def _pull_lines(backward: Formula, way: Sequence[int], names: Sequence[str]) -> 
     """A function that adds to the gradients of the inputs in `way`; all of them, or none where
     something goes wrong half-way."""
     body, results = backward.only(way).python(["g", "y", *names])
-    used = " ".join([*body, *results])
-    lines = [f"def {_pull_name(way)}(v):", "  g = v.grad; y = v.data"]
+    known = {"g": "v.grad", "y": "v.data", **{name: f"v{i}.data" for i, name in enumerate(names)}}
+    used = set(re.findall(r"\w+", " ".join([*body, *results])))
+    lines = [f"def {_pull_name(way)}(v):"]
     lines += [f"  {', '.join(f'v{i}' for i in range(len(names)))}, = v.inputs"]
-    lines += [f"  {name} = v{i}.data" for i, name in enumerate(names) if name in used]
+    lines += [f"  {name} = {source}" for name, source in known.items() if name in used]
     lines += ["  try:"] + [f"    {statement}" for statement in body]
     lines += [f"    d{i} = {result}" for i, result in zip(way, results, strict=True)]
     lines += ["  except TROUBLE: return pull(v)"]

@@ -6,19 +6,24 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.arrays import all_finite, as_text, digits, number_or_array, pointer_part
 from engine.errors import EngineError, InputError, OpError, Position
+from engine.evaluation import Evaluation, Node
 from engine.limits import Limits
+from engine.methods import on_arrays
 from engine.names import nearest
 from engine.op import Op
 from engine.value import Value, push
+
+if TYPE_CHECKING:
+    from engine.machine.buffers import Compiled
 
 INFIX: Mapping[str, str] = {
     "add": "{} + {}",
@@ -81,33 +86,31 @@ class Equation:
         params = [f"{k}={v!r}" for k, v in self.params.items() if v != self.op.params[k]]
         return f"{self.op.name}({', '.join([*inputs, *params])})"
 
+    def apply(self, args: Sequence[Any]) -> Any:
+        """The op on Values, which gives a Value, or on floats and arrays.
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What one node of a program came to. `op` is "input", "constant" or the name of an op;
-    `gradient` is None for a constant, and where no gradients were computed."""
+        Raises InputError where shapes do not fit, OpError whatever else a rule raises, with the
+        position of the equation.
+        """
+        try:
+            if args and isinstance(args[0], Value):
+                return push(self.op)(*args, **self.params)
+            return on_arrays(self.op, args, dict(self.params))
+        except EngineError as error:
+            error.position = error.position or self.position
+            raise
+        except Exception as error:  # a plugin's rule may raise anything
+            raise OpError(
+                f"{self.op.name} failed: {type(error).__name__}: {error}", position=self.position
+            ) from error
 
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    value: Any
-    gradient: Any
-    position: Position
 
+class Point(dict[str, Any]):
+    """A value for every input of a program, checked: floats and arrays of finite numbers."""
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A program at a point: its value, the gradient of each input and every node.
+    __slots__ = ("program",)
 
-    `non_finite` is the first node whose value or gradient is infinite or not a number, and
-    `reason` says in words what happened there.
-    """
-
-    value: Any
-    gradients: Mapping[str, Any]
-    nodes: tuple[Node, ...]
-    non_finite: Node | None = None
-    reason: str | None = None
+    program: Program
 
 
 @dataclass(frozen=True)
@@ -193,12 +196,15 @@ class Program:
 
     # -- evaluated -------------------------------------------------------------
 
-    def point(self, at: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The value of every input: from `at`, else as the source has it. Floats and arrays.
+    def point(self, at: Mapping[str, Any] | None = None) -> Point:
+        """The value of every input: from `at`, else as the source has it. Floats and arrays. A
+        point of this program is given back as it is.
 
         Raises InputError for a name that is unknown or has no value, and for what is not a finite
         real number or array of such.
         """
+        if at.__class__ is Point and at.program is self:
+            return at
         given = dict(at or {})
         names = [node.name for node in self.inputs]
         for name in given:
@@ -214,12 +220,12 @@ class Program:
         missing = [n for n in self.inputs if n.name not in given and n.default is None]
         if missing:
             raise _missing(missing)
-        return {
-            node.name: self._finite(node.name, given[node.name])
-            if node.name in given
-            else node.default
-            for node in self.inputs
-        }
+        found = Point(
+            (n.name, self._finite(n.name, given[n.name]) if n.name in given else n.default)
+            for n in self.inputs
+        )
+        found.program = self
+        return found
 
     def _finite(self, name: str, given: Any) -> Any:
         return number_or_array(given, f"/at/{pointer_part(name)}", name, self.limits.elements)
@@ -227,23 +233,72 @@ class Program:
     def evaluate(self, at: Mapping[str, Any] | None = None) -> Evaluation:
         """Value, gradients and nodes at a point.
 
-        Raises InputError where the point or a shape does not fit, or the output is an array of
-        several numbers; OpError where an op broke its contract. Infinities and nans are results.
+        A program that is evaluated again and again runs compiled (engine.fast), with the same
+        numbers to rounding. Raises InputError where the point or a shape does not fit, or the
+        output is an array of several numbers; OpError where an op broke its contract. Infinities
+        and nans are results.
         """
-        values = self.run(self.point(at))
+        found = self._fast(at)
+        return self.evaluate_slowly(self.point(at)) if found is None else found
+
+    @functools.cached_property
+    def _fast(self) -> Callable[[Mapping[str, Any] | None], Evaluation | None]:
+        """The way past evaluate_slowly(), where there is one; it answers None where it cannot."""
+        from engine.fast import Warming
+
+        return Warming(self)
+
+    def evaluate_slowly(self, point: Mapping[str, Any]) -> Evaluation:
+        """By the op's own rules, node by node."""
+        values = self.run(point)
         output = values[self.place]
-        self._require_scalar(output)
+        self.require_scalar(output)
         with np.errstate(all="ignore"):
             output.backward()
         nodes = tuple(self._node(i, values) for i in range(len(values)))
+        gradients = {n.name: n.gradient for n in nodes if n.op == "input"}
+        evaluation = Evaluation(output.data, gradients, lambda: nodes)
         offender = next((n for n in nodes if not all_finite(n.value)), None)
-        reason = self._reason(offender, values) if offender else None
-        if offender is None:
+        if offender is not None:
+            evaluation.reason = self._reason(offender, values)
+        else:
             odd = (n for n in reversed(nodes) if n.gradient is not None)
             offender = next((n for n in odd if not all_finite(n.gradient)), None)
-            reason = f"the gradient at {offender.name} is not finite" if offender else None
-        gradients = {n.name: n.gradient for n in nodes if n.op == "input"}
-        return Evaluation(output.data, gradients, nodes, offender, reason)
+            if offender is not None:
+                evaluation.reason = f"the gradient at {offender.name} is not finite"
+        evaluation.non_finite = offender
+        return evaluation
+
+    def evaluate_many(
+        self,
+        arrays: Mapping[str, Any],
+        at: Mapping[str, Any] | None = None,
+        gradients: bool = False,
+    ) -> Any:
+        """The output at many points at once: float64 of shape (points,).
+
+        `arrays` give the inputs that move, each with a row for each point: (points, *its shape).
+        The others are as in `at`, else as the source has them. With `gradients` a pair: the
+        outputs, and for each moving input its gradients, (points, *its shape). Infinities and nans
+        are results. Raises InputError where an array does not fit.
+        """
+        from engine.many import evaluate_many
+
+        return evaluate_many(self, arrays, at, gradients)
+
+    @functools.cached_property
+    def blocks(self) -> dict[Any, Any]:
+        """What evaluate_many() has made for this program."""
+        return {}
+
+    def compile(self, at: Mapping[str, Any] | None = None) -> Compiled:
+        """The program on buffers of its own, for the tightest loops: see engine.machine.Compiled.
+
+        `at` gives shapes and first values of the inputs. Raises InputError as evaluate() does.
+        """
+        from engine.machine.buffers import Compiled
+
+        return Compiled(self, self.point(at))
 
     def value_at(
         self, point: Mapping[str, Any], held: Mapping[int, Any] = MappingProxyType({})
@@ -279,20 +334,15 @@ class Program:
         return values
 
     def _apply(self, equation: Equation, args: list[Value]) -> Value:
-        try:
-            if any(arg.data.__class__ is not float for arg in args) or equation.params:
+        if any(arg.data.__class__ is not float for arg in args) or equation.params:
+            try:
                 _check_size(equation, args, self.limits.elements)
-            return push(equation.op)(*args, **equation.params)  # type: ignore[no-any-return]
-        except EngineError as error:
-            error.position = error.position or equation.position
-            raise
-        except Exception as error:  # a plugin's rule may raise anything
-            raise OpError(
-                f"{equation.op.name} failed: {type(error).__name__}: {error}",
-                position=equation.position,
-            ) from error
+            except EngineError as error:
+                error.position = error.position or equation.position
+                raise
+        return equation.apply(args)  # type: ignore[no-any-return]
 
-    def _require_scalar(self, output: Value) -> None:
+    def require_scalar(self, output: Value) -> None:
         if output.size != 1:
             raise InputError(
                 f"the output {self.output} has shape {output.shape}; a gradient needs one number",
@@ -321,7 +371,15 @@ class Program:
             if x.data.__class__ is float and x.data not in domain:
                 where = f"{self.nodes[arg].name} = {x.data:g}"
                 return f"{equation.term} at {where}: defined for {domain.of(self.nodes[arg].name)}"
-        return f"{equation.term} is {as_text(offender.value)}"
+        return f"{equation.term} is {_first_odd(offender.value)}"
+
+
+def _first_odd(value: Any) -> str:
+    """The first number of a value that is not finite, and where in an array it stands."""
+    if isinstance(value, float):
+        return as_text(value)
+    where = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
+    return f"{as_text(float(value[where]))} at {list(where)}"
 
 
 def _missing(missing: Sequence[Input]) -> InputError:

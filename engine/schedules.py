@@ -1,36 +1,39 @@
 """How the learning rate changes from step to step: one row per schedule.
 
-A rate is a plain function ``rate(k, steps, start, **params)``: k counts updates from 0, ``steps``
-is the length of the whole run, ``start`` the optimiser's learning rate. In a configuration a
+A rate is a plain function ``rate(k, steps, start, **params)``: k counts updates from 0 and is one
+number or an array of them, ``steps`` is the length of the whole run, ``start`` the optimiser's
+learning rate. In a configuration a
 schedule is ``{"kind": "linear", "end": 0.1}``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from engine.ranges import Range
 
 
-def constant(k: int, steps: int, start: float) -> float:
+def constant(k: Any, steps: int, start: float) -> Any:
     """The same rate at every step."""
     return start
 
 
-def linear(k: int, steps: int, start: float, end: float) -> float:
+def linear(k: Any, steps: int, start: float, end: float) -> Any:
     """start + (end - start) * k / steps: a straight line that would reach `end` at step `steps`."""
     return start + (end - start) * k / steps
 
 
-def cosine(k: int, steps: int, start: float, end: float) -> float:
+def cosine(k: Any, steps: int, start: float, end: float) -> Any:
     """end + (start - end) * (1 + cos(pi * k / steps)) / 2 (Loshchilov & Hutter 2017)."""
-    return end + (start - end) * (1 + math.cos(math.pi * k / steps)) / 2
+    return end + (start - end) * (1 + np.cos(np.pi * k / steps)) / 2
 
 
-def step(k: int, steps: int, start: float, every: int, factor: float) -> float:
+def step(k: Any, steps: int, start: float, every: int, factor: float) -> Any:
     """start * factor ** (k // every): multiplied by `factor` after each `every` steps."""
     return start * factor ** (k // every)
 
@@ -40,7 +43,7 @@ class Schedule:
     """A row of the shelf; `params` gives each parameter's range and default."""
 
     name: str
-    rate: Callable[..., float]
+    rate: Callable[..., Any]
     params: Mapping[str, Range]
 
     @property

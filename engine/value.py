@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy as np
 from engine.arrays import tidy
 from engine.errors import InputError
 from engine.graph import backward_order
-from engine.methods import push_of, serial
+from engine.methods import push_of
 from engine.op import Op
 from engine.ops import BY_FUNCTION, OPS
+
+NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
 
 PLAIN = (np.shape, np.ndim, np.size, np.isfinite, np.isnan, np.isinf, np.array_equal, np.allclose)
 """numpy functions that look at a Value's numbers and give a plain answer."""
@@ -37,16 +40,18 @@ class Value:
     One thread at a time may work on one graph.
     """
 
+    # Most Values have no label and no parameters, so these two are set only where there are any.
     __slots__ = (
-        "data", "grad", "inputs", "label", "op", "params", "pull", "requires_grad", "serial",
+        "_label", "_params", "data", "grad", "inputs", "op", "pull", "requires_grad", "serial",
+        "sources",
     )  # fmt: skip
 
     data: Any
     grad: Any
     op: Op | None
     inputs: tuple[Value, ...]
-    params: dict[str, Any]
-    label: str
+    sources: tuple[Value, ...]
+    """those of the inputs that a gradient goes back to"""
     requires_grad: bool
     pull: Any
     serial: int
@@ -56,20 +61,24 @@ class Value:
 
         Raises InputError where `data` holds anything but real numbers.
         """
-        self.data = _numbers(data)
-        self.grad = 0.0 if self.data.__class__ is float else np.zeros(self.data.shape)
+        if data.__class__ is float:
+            self.data = data
+            self.grad = 0.0
+        else:
+            self.data = _numbers(data)
+            self.zero_grad()
         self.op = None
-        self.inputs = ()
-        self.params = {}
-        self.label = label
-        self.requires_grad = requires_grad
+        self.inputs = self.sources = ()
         self.pull = None
-        self.serial = serial()
+        self.serial = 0
+        self.requires_grad = requires_grad
+        if label:
+            self._label = label
 
     @classmethod
     def constant(cls, data: Any) -> Value:
         """A leaf that wants no gradient."""
-        return cls(data, requires_grad=False)
+        return cls(data, "", False)
 
     # -- gradients -------------------------------------------------------------
 
@@ -80,16 +89,8 @@ class Value:
         Raises InputError where this value is an array and no upstream gradient is given, or one
         of another shape.
         """
-        seed = tidy(gradient)
-        if np.shape(seed) != np.shape(self.data):
-            if np.size(self.data) != 1 or np.size(seed) != 1:
-                raise InputError(
-                    f"backward() starts from one number, or from a gradient of the shape "
-                    f"{self.shape} of this value, not {np.shape(seed)}",
-                    code="not_a_scalar",
-                    hint="reduce it first, for instance with .sum() or .mean()",
-                )
-            seed = tidy(np.reshape(seed, self.shape))
+        scalar = gradient.__class__ is float and self.data.__class__ is float
+        seed = gradient if scalar else self._seed(gradient)
         if self.pull is None:
             if self.requires_grad:
                 self.grad = self.grad + seed
@@ -102,6 +103,20 @@ class Value:
         finally:
             for leaf, before in held:
                 leaf.grad = before + leaf.grad
+
+    def _seed(self, gradient: Any) -> Any:
+        """An upstream gradient in the shape of this value."""
+        seed = tidy(gradient)
+        if np.shape(seed) == self.shape:
+            return seed
+        if self.size != 1 or np.size(seed) != 1:
+            raise InputError(
+                f"backward() starts from one number, or from a gradient of the shape "
+                f"{self.shape} of this value, not {np.shape(seed)}",
+                code="not_a_scalar",
+                hint="reduce it first, for instance with .sum() or .mean()",
+            )
+        return tidy(np.reshape(seed, self.shape))
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -118,6 +133,24 @@ class Value:
         __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __add__
 
     # -- looking ---------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """A name for printing; "" where none was given."""
+        return getattr(self, "_label", "")
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = label
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters of the op that made this value, such as an axis."""
+        return getattr(self, "_params", NO_PARAMS)
+
+    @params.setter
+    def params(self, params: Mapping[str, Any]) -> None:
+        self._params = params
 
     def item(self) -> float:
         """The one number. Raises InputError for an array of several."""
@@ -238,8 +271,6 @@ def push(op: Op) -> Any:
 
 
 def _numbers(data: Any) -> Any:
-    if data.__class__ is float:
-        return data
     if isinstance(data, Value):
         return data.data
     if _holds_values(data):

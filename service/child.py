@@ -1,4 +1,4 @@
-"""`python -m service.child web|worker [FD]`: one process under `nudge serve`.
+"""`python -m service.child web|worker|warm [FD]`: one process under `nudge serve`.
 
 The file descriptor is the reading end of a pipe whose other end only the parent holds. When it
 closes, the parent is gone, however it went, and this process asks itself to end: no orphans.
@@ -24,9 +24,22 @@ def main(kind: str, tether: int | None = None) -> int:
 
         web.run(settings)
         return 0
+    if kind == "warm":
+        return warm(settings)
     from service import worker
 
-    return worker.main(settings) or 0
+    return worker.main(settings)
+
+
+def warm(settings: Settings) -> int:
+    """Leave all kernels compiled on disk, without haste."""
+    from engine import registry
+    from service import logs, warmth
+
+    os.nice(warmth.NICE)
+    logs.configure(settings.log_level)
+    warmth.place(settings)
+    return 0 if warmth.warm_or_say(registry.load(folder=settings.plugins_dir)) else 1
 
 
 def _follow(tether: int) -> None:

@@ -7,7 +7,18 @@ import sys
 
 import click
 
-from service.commands import check, migrate, ops, plugins, rule, serve, train, version, worker
+from service.commands import (
+    check,
+    migrate,
+    ops,
+    plugins,
+    rule,
+    serve,
+    train,
+    version,
+    warm,
+    worker,
+)
 
 COMMANDS = (
     serve.command,
@@ -18,6 +29,7 @@ COMMANDS = (
     ops.command,
     plugins.command,
     migrate.command,
+    warm.command,
     version.command,
 )
 

@@ -125,6 +125,18 @@ class Settings:
     plugins_dir: Path | None = setting(  # noqa: RUF009
         FOLDER, None, "Folder whose *.py files are plugins."
     )
+    cache_dir: Path | None = setting(  # noqa: RUF009
+        FOLDER,
+        None,
+        "Folder of compiled kernels; made if need be. Without it: nudge in the user's cache "
+        "folder, or cache in the data folder for a user who can have none.",
+    )
+    warm: bool = setting(
+        FLAG,
+        True,
+        "Load the compiled kernels into the web process, beside its first requests. Without them "
+        "it answers all the same, only large programs take longer.",
+    )
     retention_days: int = setting(
         whole(1, 36500),
         7,

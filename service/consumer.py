@@ -24,7 +24,7 @@ from huey.consumer import Consumer as HueyConsumer
 from huey.consumer import Scheduler, Worker
 
 from engine import Limits, registry
-from service import gradchecks, jobs, programs, runs
+from service import gradchecks, jobs, programs, runs, warmth
 from service.carrier import Carrier
 from service.clock import utc_now
 from service.config import Settings
@@ -46,6 +46,7 @@ log = logging.getLogger("nudge.worker")
 
 def run(settings: Settings) -> int:
     """Serve the queue until SIGINT or SIGTERM; the exit code."""
+    warmth.place(settings)
     carrier = Carrier(settings.data_dir)
     context = Context(
         settings=settings,
@@ -55,6 +56,8 @@ def run(settings: Settings) -> int:
         clock=utc_now,
         queue=carrier,
     )
+    # Before the children fork, so that what is loaded is loaded once and shared.
+    warmth.warm_or_say(context.vocabulary)
     consumer = Consumer(context, carrier)
     consumer.run()
     consumer.bury()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from flask import current_app
@@ -24,6 +26,27 @@ class Queue(Protocol):
         """Return if messages can be carried, else raise."""
 
 
+class Noted:
+    """When this process last stored that something is used, by its hash, for the last `SIZE`
+    that were: so that using it again at once need not ask the database."""
+
+    SIZE = 4096
+
+    def __init__(self) -> None:
+        self._instants: OrderedDict[str, datetime] = OrderedDict()
+
+    def within(self, span: timedelta, key: str, now: datetime) -> bool:
+        """Whether `key` was noted, and less than `span` ago."""
+        noted = self._instants.get(key)
+        return noted is not None and now - noted < span
+
+    def note(self, key: str, now: datetime) -> None:
+        """Remember that the use of `key` is stored; call it once that is committed."""
+        self._instants[key] = now
+        if len(self._instants) > self.SIZE:
+            self._instants.popitem(last=False)
+
+
 @dataclass(frozen=True)
 class Context:
     """The shared things; all of them may be used by many threads at once."""
@@ -34,6 +57,7 @@ class Context:
     limits: Limits
     clock: Clock
     queue: Queue
+    noted: Noted = field(default_factory=Noted)
 
 
 def current() -> Context:

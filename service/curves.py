@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.orm import Session
 
 from service.models import CurveChunk, CurvePreview, RunMetric, Series
@@ -47,9 +47,16 @@ def store(session: Session, run: int, curves: Curves, since: int) -> None:
             session.add(series)
             session.flush()
         series.n = values.size
-        for number in range(since // CHUNK, -(-values.size // CHUNK)):
-            data = _pack(values[number * CHUNK : (number + 1) * CHUNK])
-            session.merge(CurveChunk(series_id=series.id, number=number, data=data))
+        begun = since // CHUNK
+        chunks = [
+            {"series_id": series.id, "number": number, "data": _pack(values[start : start + CHUNK])}
+            for number, start in enumerate(range(begun * CHUNK, values.size, CHUNK), begun)
+        ]
+        session.execute(
+            delete(CurveChunk).where(CurveChunk.series_id == series.id, CurveChunk.number >= begun)
+        )
+        if chunks:
+            session.execute(insert(CurveChunk), chunks)
         if values.size:
             session.merge(_preview_row(series.id, Preview.of(values)))
         session.merge(_metric_row(run, name, values))

@@ -52,6 +52,7 @@ class Database:
         self.busy_seconds = busy_seconds
         self._engines: dict[tuple[int, str], Engine] = {}
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         if self.is_sqlite:
             self._prepare_place()
 
@@ -77,9 +78,21 @@ class Database:
         A durable change outlives a power cut; the points of a curve need not.
         """
         engine = self._engine("durable" if durable else "relaxed")
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        session = Session(engine, expire_on_commit=False)
+        with self._in_turn(), session, session.begin():
             session.connection()  # a session takes none, and so no lock, before its first use
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """One writing thread at a time: who finds SQLite locked does not queue there, but tries
+        again after growing pauses. After `busy_seconds` SQLite itself may refuse."""
+        ours = self.is_sqlite and self._turn.acquire(timeout=self.busy_seconds)
+        try:
+            yield
+        finally:
+            if ours:
+                self._turn.release()
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:

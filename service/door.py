@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
@@ -33,6 +34,11 @@ QUIET = ("health.live", "health.ready")
 HEARD_OUT = 32 * 1024 * 1024
 """How many bytes of a refused body are read before the connection is closed on the rest."""
 
+PROCESS = secrets.token_hex(4)
+NUMBER = itertools.count(1)
+"""Together the id of a request. They need not be secret, and asking the machine for chance each
+time would let another thread in between."""
+
 log = logging.getLogger("nudge.requests")
 
 
@@ -47,9 +53,10 @@ def install(app: Flask) -> None:
 
 
 def name_request() -> None:
-    """Take the request's id from its header if that is one, else draw one."""
+    """Take the request's id from its header if that is one, else give it one."""
     given = request.headers.get("X-Request-ID", "")
-    logs.request_id.set(given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8))
+    ours = f"{PROCESS}{next(NUMBER):08x}"
+    logs.request_id.set(given if REQUEST_ID.fullmatch(given) else ours)
     g.started = time.perf_counter()
 
 
@@ -82,9 +89,7 @@ def refuse_other_sites() -> None:
 
 def send_headers(response: Response) -> Response:
     """Add the request's id and the headers that keep a browser strict."""
-    response.headers["X-Request-ID"] = logs.request_id.get() or ""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend({**HEADERS, "X-Request-ID": logs.request_id.get() or ""})
     if request.path.startswith("/api/"):
         response.headers.setdefault("Cache-Control", "no-store")
     return response

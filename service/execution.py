@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,12 +23,10 @@ from service.sampling import Values
 
 log = logging.getLogger("nudge.runs")
 
-BLOCK_STEPS = 32
-BLOCK_WORK = 20_000_000
-"""Steps x samples x parameters of one block: well below a second, so that a stop is soon seen."""
 EMPTY = np.empty(0)
-LOOK = timedelta(seconds=0.5)
-"""How often a wish to cancel is looked for."""
+LOOK = timedelta(milliseconds=25)
+"""How often a wish to cancel is looked for, if blocks are shorter. A look costs a third of a
+millisecond, and a block some hundredths of a second: so a run ends 100 ms after the wish."""
 
 
 class Interrupted(BaseException):
@@ -60,8 +58,11 @@ class NoStop:
         return nullcontext()
 
 
-def execute(context: Context, run_id: str, stop: Stop | None = None) -> None:
-    """Claim the run with this public id and carry it to its end, or as far as we may.
+def execute(
+    context: Context, run_id: str, stop: Stop | None = None, block_steps: int | None = None
+) -> None:
+    """Claim the run with this public id and carry it to its end, or as far as we may, in blocks
+    of `block_steps` or as the engine likes them: some hundredths of a second each.
 
     Does nothing if the run is not to be had. Where the database fails, the run is left to the
     reaper.
@@ -74,7 +75,7 @@ def execute(context: Context, run_id: str, stop: Stop | None = None) -> None:
             log.info("not to be had")
             return
         log.info("claimed", extra={"worker": os.getpid()})
-        state = Execution(context, lease, stop or NoStop()).run()
+        state = Execution(context, lease, stop or NoStop(), block_steps).run()
         log.info(state)
     except jobs.Lost:
         log.warning("lost: the lease is another worker's, or the run has ended")
@@ -88,15 +89,19 @@ class Execution:
     """One attempt at a run. Points and checkpoint go down together, so that what is stored
     always ends where the next attempt would go on."""
 
-    def __init__(self, context: Context, lease: jobs.Lease, stop: Stop) -> None:
+    def __init__(
+        self, context: Context, lease: jobs.Lease, stop: Stop, block_steps: int | None
+    ) -> None:
         self.context, self.lease, self.stop = context, lease, stop
+        self.block_steps = block_steps
         with context.database.read() as session:
             saved = session.get(Checkpoint, lease.run)
             self.document = session.get_one(Run, lease.run).config
             self.checkpoint = saved.data if saved else None
             self.stored = saved.step if saved else 0
             self.curves = curves.load(session, lease.run, until=self.stored)
-        self.blocks: list[Block] = []
+        self.fresh: list[Mapping[str, Values]] = []
+        self.last: Block | None = None
         self.beaten = self.looked = context.clock()
 
     def run(self) -> str:
@@ -108,8 +113,9 @@ class Execution:
                 with self.stop.interruptible(patience):
                     block = next(blocks, None)
                 if block is None:
-                    return self._finish("succeeded" if self._is_finite() else "diverged")
-                self.blocks.append(block)
+                    return self._end()
+                self.fresh.append(block.series)
+                self.last = block
                 if self._cancelled():
                     return self._finish("cancelled")
                 self._beat_if_due()
@@ -134,14 +140,14 @@ class Execution:
             raise self._blamed(config, error) from error
 
     def _resumed(self, config: TrainConfig) -> Iterator[Block]:
-        vocabulary, steps = self.context.vocabulary, block_steps(config)
+        vocabulary = self.context.vocabulary
         if self.checkpoint is not None:
             try:
-                return train(config, vocabulary, self.checkpoint, steps)
+                return train(config, vocabulary, self.checkpoint, self.block_steps)
             except InputError as error:  # a plugin has changed: half a curve of each is none
                 log.warning("started anew: %s", error)
                 self.stored, self.curves = 0, {}
-        return train(config, vocabulary, block_steps=steps)
+        return train(config, vocabulary, block_steps=self.block_steps)
 
     def _blamed(self, config: TrainConfig, error: BaseException) -> EngineError:
         """What an exception of any kind says about the run: its ops, if they are not ours."""
@@ -152,9 +158,13 @@ class Execution:
             return OpError(f"{' or '.join(foreign)} failed: {type(error).__name__}: {error}")
         return OpError("Training broke off for a reason of ours.", code="internal_error")
 
-    def _is_finite(self) -> bool:
-        losses = self.blocks[-1].series["loss"] if self.blocks else self.curves["loss"]
-        return bool(np.isfinite(losses[-1]))
+    def _end(self) -> str:
+        losses = (self.last.series if self.last else self.curves)["loss"]
+        if np.isfinite(losses[-1]):
+            return self._finish("succeeded")
+        # Where all steps were done by an attempt before this one, nobody knows any more.
+        reason = self.last.reason if self.last else None
+        return self._finish("diverged", (None, reason))
 
     def _cancelled(self) -> bool:
         """Whether the run is to end, as far as we have looked. Raises Lost if it is not ours."""
@@ -178,11 +188,11 @@ class Execution:
         else:
             self._stored(grown)
 
-    def _finish(self, state: str, error: tuple[str, str] | None = None) -> str:
+    def _finish(self, state: str, why: jobs.Why = (None, None)) -> str:
         now = self.context.clock()
         with self.context.database.write() as session:
             self._save(session, now)
-            jobs.finish(session, self.lease, now, state, error)
+            jobs.finish(session, self.lease, now, state, why)
         return state
 
     def _release(self) -> str:
@@ -195,29 +205,25 @@ class Execution:
     def _save(self, session: Session, now: datetime) -> dict[str, Values]:
         """Renew the lease and write all points and the state they end in; the curves."""
         seconds = self.context.settings.lease_seconds
-        done = self.stored + sum(map(len, self.blocks))
+        done = self._done()
         jobs.beat(session, self.lease, now, seconds, steps_done=done)
-        if not self.blocks:
+        if self.last is None or not self.fresh:
             return self.curves
         grown = {
             name: np.concatenate(
-                [self.curves.get(name, EMPTY), *(block.series[name] for block in self.blocks)]
+                [self.curves.get(name, EMPTY), *(series[name] for series in self.fresh)]
             )
-            for name in self.blocks[0].series
+            for name in self.last.series
         }
         curves.store(session, self.lease.run, grown, since=self.stored)
         if self.stored == 0:
             session.get_one(Run, self.lease.run).op_set_hash = self.context.vocabulary.hash
-        state = self.blocks[-1].checkpoint
+        state = self.last.checkpoint
         session.merge(Checkpoint(run_id=self.lease.run, step=done, data=state, created_at=now))
         return grown
 
     def _stored(self, grown: dict[str, Values]) -> None:
-        self.stored += sum(map(len, self.blocks))
-        self.curves, self.blocks = grown, []
+        self.stored, self.curves, self.fresh = self._done(), grown, []
 
-
-def block_steps(config: TrainConfig) -> int:
-    """How many steps to do between two looks at the world."""
-    samples = config.batch_size or len(config.samples[0])
-    return max(1, min(BLOCK_STEPS, BLOCK_WORK // (samples * config.model.parameters)))
+    def _done(self) -> int:
+        return self.stored + sum(len(series["loss"]) for series in self.fresh)

@@ -83,11 +83,16 @@ def create(context: Context, question: Question, told: Callable[[Session, GradCh
     judgement = judge(question, context.vocabulary, context.limits)
     row = row_of(question, judgement, context.vocabulary.hash)
     row.public_id, row.created_at = new_id(PREFIX, context.clock), context.clock()
+    known = programs.is_noted(context, judgement.program)
     with context.database.write() as session:
         session.add(row)
         session.flush()
-        programs.keep(session, context, judgement.program)
-        return told(session, row)
+        if not known:
+            programs.keep(session, context, judgement.program)
+        answer = told(session, row)
+    if not known:
+        context.noted.note(row.program_hash, row.created_at)
+    return answer
 
 
 def find(session: Session, public_id: str, now: datetime, days: int) -> GradCheck | None:

@@ -31,6 +31,10 @@ WORKER_LOST = (
 )
 
 
+Why = tuple[str | None, str | None]
+"""The code of an error, which a run that diverged has not, and a sentence."""
+
+
 class Lost(Exception):
     """The run is not ours any more: nothing may be written to it."""
 
@@ -90,10 +94,10 @@ def finish(
     lease: Lease,
     now: datetime,
     state: str,
-    error: tuple[str, str] | None = None,
+    why: Why = (None, None),
 ) -> None:
-    """End the run in `state`; `error` is code and message. Raises Lost if it is not ours."""
-    code, message = error or (None, None)
+    """End the run in `state`. Raises Lost if it is not ours."""
+    code, message = why
     _write(session, lease, **_ended(now, state), error_code=code, error_message=message)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine import Component, InputError, Limits, Program, Report, Vocabulary, check, parse
+from engine import Component, InputError, Limits, Program, Report, Vocabulary, check
 from engine.check.judges import Method
 from engine.check.sweep import SweepRow, sweep
+from service.reading import read
 
 SWEPT = 64
 """Components of one check that sweeps are made for."""
@@ -48,7 +49,7 @@ def judge(question: Question, vocabulary: Vocabulary, limits: Limits | None = No
     Raises ExpressionError and InputError for what cannot be understood, and InputError where
     sweeps are asked for of more than SWEPT components.
     """
-    program = parse(question.source, vocabulary, limits)
+    program = read(question.source, vocabulary, limits)
     report = check(
         program, question.at, question.claimed, question.tolerance, method=question.method
     )

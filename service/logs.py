@@ -45,6 +45,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
     # They tell of each migration step and each job; what matters of it we say ourselves.
     for chatty in ("alembic", "huey"):
         logging.getLogger(chatty).setLevel(max(logging.getLevelNamesMapping()[level], 30))

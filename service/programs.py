@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from engine import ExpressionError, Program, parse
+from engine import ExpressionError, Program
 from engine.steps import Diamond, Event, ForwardStep, Steps, backpropagation, replay
 from service import __version__
 from service.clock import Clock
@@ -20,6 +20,7 @@ from service.context import Context
 from service.db import WASTED, Database
 from service.errors import ConflictError, Fault, InvalidError, NotFoundError
 from service.models import GradCheck, StoredProgram
+from service.reading import read
 from service.records import non_finite, numbers, offender_record, position_record, program_record
 
 TOUCH = timedelta(hours=1)
@@ -49,7 +50,7 @@ def create(context: Context, source: str) -> tuple[Found, bool]:
 
     Raises ExpressionError for a source that cannot be read; then nothing is stored.
     """
-    program = parse(source, context.vocabulary, context.limits)
+    program = read(source, context.vocabulary, context.limits)
     with context.database.write() as session:
         new = _visible(session, context, program.hash) is None
         keep(session, context, program)
@@ -59,14 +60,27 @@ def create(context: Context, source: str) -> tuple[Found, bool]:
 def remember(context: Context, program: Program) -> None:
     """Store a program beside an answer that does not depend on it: where the database cannot take
     it, that is logged and no more."""
+    if is_noted(context, program):
+        return
     try:
         with context.database.read() as session:
             row = session.get(StoredProgram, program.hash)
-        if row is None or context.clock() - row.last_used_at >= TOUCH:
+        used = context.clock()
+        if row is not None and used - row.last_used_at < TOUCH:
+            used = row.last_used_at
+        else:
             with context.database.write(durable=False) as session:
                 keep(session, context, program)
     except WASTED:
         log.warning("not stored", extra={"program": program.hash}, exc_info=True)
+    else:
+        context.noted.note(program.hash, used)
+
+
+def is_noted(context: Context, program: Program) -> bool:
+    """Whether this process knows of a use that was stored a moment ago: then the program is in
+    the database, and stays there until after the next use is to be stored."""
+    return context.noted.within(TOUCH, program.hash, context.clock())
 
 
 def keep(session: Session, context: Context, program: Program) -> None:
@@ -106,7 +120,7 @@ def find(context: Context, program_hash: str) -> Found:
         )
     _touch(context, row)
     try:
-        return Found(row, parse(row.source, context.vocabulary, context.limits))
+        return Found(row, read(row.source, context.vocabulary, context.limits))
     except ExpressionError as error:
         raise ConflictError(
             f"This program was stored with other operations and cannot be read now: {error}.",

@@ -12,8 +12,8 @@ import numpy as np
 from engine import Component, Evaluation, Position, Program, Report
 from engine.check import Diagnosis, FirstWrong, LocalCheck, Place
 from engine.check.sweep import SweepRow
+from engine.evaluation import Node
 from engine.mistakes import MISTAKES
-from engine.program import Node
 
 WORDS = {math.inf: "inf", -math.inf: "-inf"}
 
@@ -22,6 +22,8 @@ def numbers(value: Any) -> Any:
     """A number, or an array as nested lists, with null for what is not finite."""
     if value is None:
         return None
+    if value.__class__ is float:
+        return value if math.isfinite(value) else None
     array = np.asarray(value, dtype=np.float64)
     finite = np.isfinite(array)
     if finite.all():
@@ -36,7 +38,7 @@ def non_finite(**named: Any) -> dict[str, list[dict[str, Any]]]:
     number (null for a scalar) and whether it is nan, inf or -inf."""
     found: dict[str, list[dict[str, Any]]] = {}
     for name, value in named.items():
-        if value is None:
+        if value is None or (value.__class__ is float and math.isfinite(value)):
             continue
         array = np.asarray(value, dtype=np.float64)
         for index in np.argwhere(~np.isfinite(array)).tolist():
@@ -97,8 +99,8 @@ def offender_record(node: Node, reason: str | None) -> dict[str, Any]:
     return {
         "name": node.name,
         "op": node.op,
-        "position": position_record(node.position),
         "reason": reason,
+        "position": position_record(node.position),
         "values": non_finite(value=node.value, gradient=node.gradient),
     }
 
@@ -108,7 +110,7 @@ def _node_record(node: Node) -> dict[str, Any]:
         "name": node.name,
         "op": node.op,
         "inputs": list(node.inputs),
-        "shape": list(np.shape(node.value)),
+        "shape": [] if node.value.__class__ is float else list(np.shape(node.value)),
         "value": numbers(node.value),
         "gradient": numbers(node.gradient),
         "non_finite": non_finite(value=node.value, gradient=node.gradient),
@@ -157,9 +159,10 @@ def _component_record(component: Component) -> dict[str, Any]:
     compared = {name: getattr(component, name) for name in COMPARED}
     return {
         **_entry(component),
-        **{name: numbers(value) for name, value in compared.items()},
+        **{name: numbers(compared[name]) for name in COMPARED[:-1]},
         "verdict": str(component.verdict),
         "slopes": component.slopes and {"left": numbers(left), "right": numbers(right)},
+        "backprop": numbers(component.backprop),
         "follows": component.follows,
         "evaluations": component.evaluations,
         "non_finite": non_finite(**compared, left=left, right=right),
@@ -191,10 +194,12 @@ def _first_wrong_record(first: FirstWrong) -> dict[str, Any]:
     return {
         "place": _place_record(first.place),
         "name": first.name,
-        **_numbers_record(first, ("claim", "expected")),
+        "claim": numbers(first.claim),
+        "expected": numbers(first.expected),
         "follow": list(first.follow),
         "others": list(first.others),
         "explanation": first.explanation,
+        "non_finite": non_finite(claim=first.claim, expected=first.expected),
     }
 
 

@@ -32,9 +32,16 @@ def app() -> Flask:
         database = Database(settings.database)
         wait_until_ready(database)
         # Here, so that the server's own process, which only hands out requests, stays small.
+        from engine import machine
+        from service import warmth
         from service.app import create_app
 
-        return create_app(settings, database=database)
+        machine.hold()  # nothing is compiled in a request
+        warmth.place(settings)
+        made = create_app(settings, database=database)
+        if settings.warm:
+            warmth.warm_beside_requests(made.extensions["nudge"].vocabulary)
+        return made
     except StartError as error:
         log.error("%s", error)
         sys.exit(1)

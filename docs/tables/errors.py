@@ -88,6 +88,18 @@ MEANINGS = {
         "This is not a tolerance.",
         "Say `student`, `strict`, or a number up to 0.5.",
     ),
+    "invalid_step": (
+        "The step of a difference quotient is not a positive number.",
+        "Give a small one, such as 1e-6.",
+    ),
+    "invalid_direction": (
+        "A direction is drawn from a seed, and this is none.",
+        "Give a whole number, such as 0.",
+    ),
+    "not_a_value": (
+        "A function to be traced gave back something else than one Value.",
+        "Return one Value, made from the arguments by operations.",
+    ),
     "invalid_method": ("There is no such method.", "Say `auto`, `exact` or `blackbox`."),
     "too_many_components": (
         "Too many numbers to check, or to sweep, in too large an expression.",

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from engine.check.linear import DRAWS, FLOOR, NUDGE
+from engine.evaluation import Evaluation
 from engine.methods import gradients_of
-from engine.program import Equation, Evaluation, Program
+from engine.program import Equation, Program
 from engine.value import Value
 
 

@@ -22,7 +22,8 @@ from engine.check.scan import CAP
 from engine.check.slopes import UNKNOWN, Slope
 from engine.check.verdict import Verdict, judge
 from engine.errors import InputError
-from engine.program import Constant, Equation, Evaluation, Input, Program
+from engine.evaluation import Evaluation
+from engine.program import Constant, Equation, Input, Program
 
 Method = Literal["auto", "exact", "blackbox"]
 METHODS = ("auto", "exact", "blackbox")

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.check.verdict import Verdict
 from engine.errors import Position
-from engine.program import Node
+from engine.evaluation import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Position
-from engine.program import Node, Program
+from engine.evaluation import Node
+from engine.program import Program
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.training.checkpoint import Checkpoint
 from engine.training.config import TrainConfig
-from engine.training.loop import Batches, Block, Trainer, steps, train, trained_model
+from engine.training.loop import Block, steps, train, trained_model
+from engine.training.trainer import Batches, Trainer
 
 __all__ = [
     "Batches",

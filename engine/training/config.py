@@ -6,7 +6,7 @@
      "loss": "sum_squared_error",
      "optimizer": {"kind": "sgd", "learning_rate": 0.05, "momentum": 0},
      "schedule": {"kind": "constant"},
-     "steps": 200, "batch_size": null, "l2": 0, "seed": 1337, "zero_grad": true}
+     "steps": 200, "batch_size": null, "shuffle": true, "l2": 0, "seed": 1337, "zero_grad": true}
 
 Every key may be left out; without any, the run is the lecture's. ``engine.training.reader`` reads
 it and holds the defaults that depend on other keys.
@@ -149,6 +149,7 @@ class TrainConfig:
     schedule: Choice
     steps: int
     batch_size: int | None
+    shuffle: bool
     l2: float
     seed: int
     zero_grad: bool
@@ -172,6 +173,7 @@ class TrainConfig:
             "schedule": self.schedule.to_dict(),
             "steps": self.steps,
             "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
             "l2": self.l2,
             "seed": self.seed,
             "zero_grad": self.zero_grad,
@@ -187,6 +189,11 @@ class TrainConfig:
     def samples(self) -> tuple[Array, Array]:
         """xs (n, nin) and the targets as the loss takes them."""
         return self.data.samples(self.loss)
+
+    @cached_property
+    def prepared(self) -> dict[Any, Any]:
+        """What training has worked out for this configuration, by vocabulary."""
+        return {}
 
     @property
     def correct(self) -> Correct | None:

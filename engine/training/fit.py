@@ -51,8 +51,14 @@ def note_excess(
     if kept > limits.activations:
         problems.add(
             "/model/nouts",
-            f"samples in a batch x neurons is {kept:.3g}; the limit is {limits.activations:.3g}",
+            f"one step would keep {kept:.3g} numbers and their gradients, {_megabytes(kept)}; the "
+            f"limit is {limits.activations:.3g}, {_megabytes(limits.activations)}: take a smaller "
+            "batch_size or fewer neurons",
         )
+
+
+def _megabytes(numbers: int) -> str:
+    return f"{numbers * 2 * 8 / 2**20:.0f} MB"
 
 
 def _targets(

@@ -32,8 +32,8 @@ from engine.training.fit import note_excess, note_misfits
 from engine.training.problems import Problems
 
 KEYS = (
-    *("model", "data", "loss", "optimizer", "schedule", "steps", "batch_size", "l2", "seed"),
-    "zero_grad",
+    *("model", "data", "loss", "optimizer", "schedule", "steps", "batch_size", "shuffle"),
+    *("l2", "seed", "zero_grad"),
 )
 MODEL_KEYS = ("kind", "nin", "nouts", "activation", "output_activation")
 NOISE = Range(0.0, low=0.0, high=100.0)
@@ -58,6 +58,7 @@ def read(data: Any, vocabulary: Vocabulary | None, limits: Limits) -> TrainConfi
     step_range = Range(STEPS, low=1, high=limits.steps, whole=True)
     steps = problems.number("/steps", top.get("steps", STEPS), step_range)
     batch_size = _batch_size(problems, top.get("batch_size"), samples)
+    shuffle = problems.flag("/shuffle", top.get("shuffle", True))
     l2 = problems.number("/l2", top.get("l2", 0.0), L2)
     seed = problems.number("/seed", top.get("seed", SEED.default), SEED)
     zero_grad = problems.flag("/zero_grad", top.get("zero_grad", True))
@@ -75,6 +76,7 @@ def read(data: Any, vocabulary: Vocabulary | None, limits: Limits) -> TrainConfi
         schedule=schedule,
         steps=steps,
         batch_size=batch_size,
+        shuffle=cast(bool, shuffle),
         l2=l2,
         seed=seed,
         zero_grad=cast(bool, zero_grad),

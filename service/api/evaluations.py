@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response, jsonify
 from marshmallow import Schema, fields
 
-from engine import parse
 from service import programs, records
 from service.api.fields import (
     Body,
@@ -19,6 +19,7 @@ from service.api.fields import (
 from service.api.schemas import OffenderOut, PositionOut, ProgramOut
 from service.api.spec import Resource
 from service.context import current
+from service.reading import read
 
 blueprint = Resource("evaluations", "/evaluations", "Value and gradients of an expression")
 
@@ -67,14 +68,14 @@ class EvaluationOut(Schema):
 @blueprint.route("", methods=["POST"])
 @blueprint.arguments(EvaluationIn)
 @blueprint.response(200, EvaluationOut)
-def evaluate(question: dict[str, Any]) -> dict[str, Any]:
+def evaluate(question: dict[str, Any]) -> Response:
     """Evaluate an expression and all its gradients.
 
     The program is kept under its hash, the point is not. Where a number is not finite, its place
     holds null and `non_finite` names the node at which it began.
     """
     context = current()
-    program = parse(question["source"], context.vocabulary, context.limits)
+    program = read(question["source"], context.vocabulary, context.limits)
     evaluation = program.evaluate(question["at"])
     programs.remember(context, program)
-    return records.evaluation_record(program, evaluation)
+    return jsonify(records.evaluation_record(program, evaluation))

@@ -161,9 +161,14 @@ class Time(fields.AwareDateTime):
     """An instant in UTC, as RFC 3339 writes it."""
 
     def _serialize(self, value: datetime | None, *args: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return instant(value)
+
+
+def instant(value: datetime | None) -> str | None:
+    """An instant in UTC as `Time` shows it: to the millisecond, with Z."""
+    if value is None:
+        return None
+    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def as_numbers(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response, jsonify, url_for
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
@@ -25,9 +25,10 @@ from service.api.fields import (
     Time,
     Tolerance,
     ToleranceOut,
+    instant,
 )
 from service.api.once import created, once
-from service.api.paging import Page, PageArgs, page, page_schema
+from service.api.paging import PageArgs, page, page_schema
 from service.api.schemas import (
     DiagnosisOut,
     FirstWrongOut,
@@ -256,8 +257,7 @@ def create(question: dict[str, Any]) -> Response:
     """
 
     def told(session: Session, row: GradCheck) -> Response:
-        document = GradCheckOut().dump(record(row))
-        return created(session, 201, document, url_for(".read", check_id=row.public_id))
+        return created(session, 201, record(row), url_for(".read", check_id=row.public_id))
 
     return gradchecks.create(current(), Question(**question), told)
 
@@ -265,7 +265,7 @@ def create(question: dict[str, Any]) -> Response:
 @blueprint.route("", methods=["GET"])
 @blueprint.arguments(ListArgs, location="query")
 @blueprint.response(200, GradCheckPage)
-def index(args: dict[str, Any]) -> Page[dict[str, Any]]:
+def index(args: dict[str, Any]) -> Response:
     """The gradient checks that have not expired, newest first, without their sweeps."""
     context = current()
     query = gradchecks.visible(context.clock(), context.settings.retention_days)
@@ -275,13 +275,13 @@ def index(args: dict[str, Any]) -> Page[dict[str, Any]]:
         found = page(
             session, query, GradCheck.public_id, gradchecks.PREFIX, args["limit"], args["cursor"]
         )
-    return Page([record(row) | {"sweep": None} for row in found.items], found.next)
+    return jsonify(items=[record(row) | {"sweep": None} for row in found.items], next=found.next)
 
 
 @blueprint.route("/<check_id>", methods=["GET"])
 @blueprint.response(200, GradCheckOut)
 @blueprint.alt_response(404, "NOT_FOUND")
-def read(check_id: str) -> dict[str, Any]:
+def read(check_id: str) -> Response:
     """One gradient check."""
     context = current()
     with context.database.read() as session:
@@ -291,14 +291,18 @@ def read(check_id: str) -> dict[str, Any]:
             "There is no such gradient check.",
             hint=f"Checks are removed after {context.settings.retention_days} days.",
         )
-    return record(row)
+    return jsonify(record(row))
 
 
 def record(row: GradCheck) -> dict[str, Any]:
-    """A stored check as it is shown."""
-    return {
+    """A stored check as it is shown: what `GradCheckOut` describes, in its order."""
+    whole = {
         **gradchecks.document(row),
         "id": row.public_id,
-        "created_at": row.created_at,
-        "expires_at": gradchecks.expires_at(row, current().settings.retention_days),
+        "created_at": instant(row.created_at),
+        "expires_at": instant(gradchecks.expires_at(row, current().settings.retention_days)),
     }
+    return {name: whole[name] for name in SHOWN}
+
+
+SHOWN = tuple(GradCheckOut().fields)

@@ -85,6 +85,11 @@ class RunItem(Schema):
     op_set = fields.String(required=True, metadata={"description": "hash of all ops in use"})
     metrics = fields.Dict(keys=fields.String(), values=fields.Nested(MetricOut), required=True)
     error = fields.Nested(ErrorOut, required=True, allow_none=True)
+    reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "where a run that diverged first met a number that is not finite"},
+    )
     created_at = Time(required=True)
     started_at = Time(required=True, allow_none=True)
     heartbeat_at = Time(
@@ -168,7 +173,7 @@ def read(run_id: str) -> dict[str, Any]:
 def cancel(run_id: str) -> dict[str, Any]:
     """Cancel a run.
 
-    One that waits is cancelled at once. One that is running ends within seconds and keeps the
+    One that waits is cancelled at once. One that is running ends within a moment and keeps the
     points that it has; until then `cancel_requested` is true. One that has ended is a conflict,
     except that cancelling twice does no harm.
     """
@@ -189,6 +194,7 @@ def item_record(run: Run) -> dict[str, Any]:
         "op_set": run.op_set_hash,
         "metrics": {metric.name: _metric_record(metric) for metric in run.metrics},
         "error": {"code": run.error_code, "message": run.error_message} if failed else None,
+        "reason": None if failed else run.error_message,
         "expires_at": runs.expires_at(run, current().settings.retention_days),
         **{name: getattr(run, name) for name in PLAIN},
     }

@@ -93,7 +93,8 @@ class Resource(Blueprint):
 
     def arguments(self, schema: type[Schema], **options: Any) -> Decorator:
         """Read the body (or `location="query"`) by `schema` into the view's first argument."""
-        return cast(Decorator, super().arguments(schema, **options))
+        # An instance, because of a class a new one would be made for each request.
+        return cast(Decorator, super().arguments(schema(), **options))
 
     def response(
         self, status_code: int, schema: type[Schema] | None = None, **options: Any

@@ -134,6 +134,10 @@ class TrainConfigIn(Body):
     batch_size = Part(
         {"type": ["integer", "null"], "minimum": 1}, "Samples in a step; null is all of them."
     )
+    shuffle = Part(
+        {"type": "boolean", "default": True},
+        "Whether each epoch takes the samples in an order of its own.",
+    )
     l2 = Part(number(L2), "Weight of the sum of squared parameters in the loss.")
     seed = Part(number(SEED), "Seed of the first weights and of the batches.")
     zero_grad = Part(

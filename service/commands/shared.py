@@ -32,10 +32,14 @@ def settings() -> Settings:
 
 
 def vocabulary() -> Vocabulary:
-    """The operations in use here, those of plugins included."""
+    """The operations in use here, those of plugins included; and where their compiled kernels are
+    kept is settled."""
     from engine import registry
+    from service import warmth
 
-    return registry.load(folder=settings().plugins_dir)
+    chosen = settings()
+    warmth.place(chosen)
+    return registry.load(folder=chosen.plugins_dir)
 
 
 def console() -> Console:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine import ConfigError, Vocabulary
-from engine.training import Block, TrainConfig, train
+from engine.training import TrainConfig, train
 from service.commands import curve, shared
 from service.figures import figure
 from service.sampling import summarise
@@ -60,8 +61,8 @@ def command(config: str | None, as_json: bool, table: str | None, example: bool)
         )
     vocabulary = shared.vocabulary()
     plan = _plan(shared.read_text(config), vocabulary)
-    series, state = _run(plan, vocabulary)
-    summary = _summary(plan, series, state)
+    series, state, reason = _run(plan, vocabulary)
+    summary = _summary(plan, series, state, reason)
     if table is not None:
         _write(series, table)
     if as_json and table != "-":
@@ -86,11 +87,11 @@ def _plan(text: str, vocabulary: Vocabulary) -> TrainConfig:
         sys.exit(shared.USAGE)
 
 
-def _run(plan: TrainConfig, vocabulary: Vocabulary) -> tuple[Series, str]:
-    """Every series in full, and how the run ended; a bar on standard error if that is a
-    terminal."""
-    blocks: list[Block] = []
-    state = "succeeded"
+def _run(plan: TrainConfig, vocabulary: Vocabulary) -> tuple[Series, str, str | None]:
+    """Every series in full, how the run ended, and where it diverged if it did; a bar on standard
+    error if that is a terminal."""
+    parts: list[Mapping[str, NDArray[np.float64]]] = []
+    state, reason = "succeeded", None
     terminal = Console(stderr=True)
     columns = (
         BarColumn(),
@@ -102,23 +103,24 @@ def _run(plan: TrainConfig, vocabulary: Vocabulary) -> tuple[Series, str]:
         task = bar.add_task("", total=plan.steps, loss="?")
         try:
             for block in train(plan, vocabulary):
-                blocks.append(block)
+                parts.append(block.series)
                 losses = block.series["loss"]
                 bar.update(task, advance=len(losses), loss=figure(losses[-1]))
                 if block.diverged:
-                    state = "diverged"
+                    state, reason = "diverged", block.reason
         except KeyboardInterrupt:
             state = "interrupted"
-    if not blocks:
-        return {"loss": np.empty(0)}, state
-    return {n: np.concatenate([b.series[n] for b in blocks]) for n in blocks[0].series}, state
+    if not parts:
+        return {"loss": np.empty(0)}, state, reason
+    return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}, state, reason
 
 
-def _summary(plan: TrainConfig, series: Series, state: str) -> dict[str, Any]:
+def _summary(plan: TrainConfig, series: Series, state: str, reason: str | None) -> dict[str, Any]:
     """What a script wants to know; numbers that are not finite become None."""
     metrics = {name: _metric(values) for name, values in series.items() if len(values)}
     return {
         "state": state,
+        "reason": reason,
         "steps": len(series["loss"]),
         "seed": plan.seed,
         "parameters": plan.model.parameters,
@@ -162,6 +164,8 @@ def _print(summary: dict[str, Any], series: Series) -> None:
     for line in curve.drawn(losses, max(width, 20)):
         click.echo(f"  {line}")
     click.echo(f"\n{_sentence(summary, losses)}")
+    if summary["reason"]:
+        click.echo(f"At {summary['reason']}.")
     accuracy = summary["metrics"].get("accuracy")
     if accuracy and accuracy["last"] is not None:
         click.echo(f"The accuracy ended at {accuracy['last']:.1%}.")

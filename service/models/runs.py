@@ -65,6 +65,7 @@ class Run(Base):
     steps_total: Mapped[Count]
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
+    """without a code: how a run diverged"""
 
     created_at: Mapped[datetime] = mapped_column(index=True)
     started_at: Mapped[datetime | None]

@@ -15,12 +15,12 @@ from engine import (
     Report,
     Vocabulary,
     check,
-    parse,
 )
 from engine.limits import Limits
 from service.figures import typed
 from service.pages.drawing import Graph
 from service.pages.question import Question, tolerance
+from service.reading import read
 
 EULER = ", or write exp(x) for Euler's number to a power"
 
@@ -79,7 +79,7 @@ def answered(question: Question, vocabulary: Vocabulary, limits: Limits) -> Answ
     a question can cause."""
     answer = Answer(question)
     try:
-        answer.program = program = parse(question.source, vocabulary, limits)
+        answer.program = program = read(question.source, vocabulary, limits)
         at, claims = _numbers(answer, program)
         if not any(key.startswith("at.") for key in answer.mistakes):
             answer.at, answer.evaluation = at, program.evaluate(at)

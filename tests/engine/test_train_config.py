@@ -68,6 +68,7 @@ def test_defaults_are_the_lecture():
         "schedule": {"kind": "constant"},
         "steps": 200,
         "batch_size": None,
+        "shuffle": True,
         "l2": 0.0,
         "seed": 1337,
         "zero_grad": True,

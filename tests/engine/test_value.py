@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import operator
@@ -196,6 +197,22 @@ def test_constant_exponent_takes_no_logarithm() -> None:
     assert not math.isnan(b.inputs[1].grad)
 
 
+@pytest.mark.parametrize("zero", [0.0, [0.0, 0.0]])
+def test_condition_sends_no_gradient_on(zero: Any) -> None:
+    a = Value(zero)
+    root = a.sqrt()  # its slope is infinite: a gradient of 0 sent through it would be a nan
+    OPS["where"](root, a * 3, a * 2).sum().backward()
+    assert np.array_equal(a.grad, np.full(a.shape, 2.0))
+
+
+def test_constant_arrays_get_no_gradient() -> None:
+    a, c = Value([1.0, 2.0]), Value.constant([3.0, 4.0])
+    (a * c + c).sum().backward()
+    assert (a.grad.tolist(), c.grad.tolist()) == ([3.0, 4.0], [0.0, 0.0])
+    assert not (c * c).requires_grad
+    assert (a * c).requires_grad
+
+
 def test_gradients_are_values_again() -> None:
     x = Value(2.0)
     (first,) = gradients(x**3, [x])
@@ -278,6 +295,31 @@ def test_repr_shows_data_and_gradient() -> None:
     assert repr(Value(2.0, label="a")) == "Value(data=2.0, grad=0.0, label='a')"
     assert repr(Value([1, 2.5])) == "Value(data=[1. , 2.5], grad=[0., 0.])"
     assert len(repr(Value(np.zeros((100, 100))))) < 500
+
+
+def test_label_may_be_given_later() -> None:
+    a, b = Value(2.0, label="a"), Value(3.0)
+    c = a * b
+    assert (a.label, b.label, c.label) == ("a", "", "")
+    c.label = "c"
+    assert (c.label, (a * b).label) == ("c", "")
+
+
+def test_parameters_of_the_op_are_kept() -> None:
+    a = Value([[1.0, 2.0]])
+    assert a.sum(axis=1).params == {"axis": 1, "keepdims": False}
+    assert (dict(a.params), dict((a * a).params)) == ({}, {})
+
+
+def test_copied_value_keeps_all_that_was_set() -> None:
+    a = Value(2.0)
+    b = Value([1.0, 2.0]).sum(axis=0) * a
+    b.label = "b"
+    c = copy.copy(b)
+    assert (c.data, c.inputs, c.op, c.label) == (6.0, b.inputs, b.op, "b")
+    assert copy.copy(b.inputs[0]).params == b.inputs[0].params
+    c.backward()
+    assert a.grad == 3.0
 
 
 def test_item_is_the_one_number() -> None:

@@ -60,10 +60,11 @@ def test_diagnosis_is_measured_without_peers(checkout):
 
 
 def test_unknown_benchmark_is_refused_before_anything_is_set_up(checkout):
-    asked = [checkout / "run", "bench", "speed"]
+    asked = [checkout / "run", "bench", "haste"]
     result = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert "no benchmark 'speed'; there are: diagnosis, verdicts" in result.stderr
+    known = "diagnosis, verdicts, speed, scaling, moons"
+    assert f"no benchmark 'haste'; there are: {known}" in result.stderr
     assert not (checkout / ".venv-bench").exists()
 
 

@@ -35,7 +35,8 @@ def nudge(monkeypatch, tmp_path):
 
 def test_help_lists_every_command(nudge):
     shown = nudge("--help").output
-    names = ["serve", "worker", "check", "rule", "train", "ops", "plugins", "migrate", "version"]
+    names = ["serve", "worker", "check", "rule", "train", "ops", "plugins", "migrate"]
+    names += ["warm", "version"]
     assert list(cli.nudge.commands) == names
     assert all(f"\n  {name} " in shown for name in names)
 
@@ -295,7 +296,13 @@ def read_until(terminal, text):
 
 
 def test_terminal_shows_progress_until_interrupted(tmp_path):
-    config = {"steps": 100_000, "model": {"nin": 3, "nouts": [8, 8, 1]}}
+    config = {
+        "steps": 100_000,
+        "model": {"nin": 2, "nouts": [64, 64, 1]},
+        "data": {"dataset": "moons", "n": 40},
+        "loss": "mean_squared_error",
+        "optimizer": {"learning_rate": 1e-9},
+    }
     (tmp_path / "long.json").write_text(json.dumps(config))
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
@@ -306,7 +313,7 @@ def test_terminal_shows_progress_until_interrupted(tmp_path):
         stderr=theirs,
         text=True,
     )
-    assert "loss 0." in read_until(ours, "loss 0.")
+    assert "loss 1." in read_until(ours, "loss 1.")
     running.send_signal(signal.SIGINT)
     table, _ = running.communicate(timeout=20)
     assert running.returncode == 130

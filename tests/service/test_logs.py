@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import warnings
 
 import pytest
 
@@ -21,6 +22,7 @@ def lines():
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(False)
 
 
 def test_request_is_logged_with_its_id(client, lines):
@@ -36,6 +38,16 @@ def test_expression_is_not_logged(client, lines):
     client.post("/api/v1/evaluations", json={"source": "sekret*2", "at": {"sekret": 1}})
     client.get("/?source=sekret*2&at.sekret=1")
     assert "sekret" not in json.dumps(lines())
+
+
+def test_warning_is_a_line_too(lines):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("the folder is gone", RuntimeWarning, stacklevel=1)
+    (line,) = lines()
+    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
+    assert "the folder is gone" in line["message"]
 
 
 def test_record_stays_on_one_line(lines):

@@ -473,3 +473,17 @@ def test_downgrade_keeps_the_checks(filled, settings):
         names = {name for (name,) in raw.execute("SELECT name FROM sqlite_master")}
         assert raw.execute("SELECT count(*) FROM gradcheck").fetchone() == (3,)
     assert not any("program" in name for name in names)
+
+
+def test_check_notes_its_program_once_an_hour(client, database, clock):
+    def check():
+        answer = client.post("/api/v1/gradchecks", json={"source": "x*x", "at": {"x": 1}})
+        assert answer.status_code == 201
+        return rows(database)[answer.json["program"]["hash"]].last_used_at
+
+    for _ in range(2):
+        noted = clock()
+        assert check() == noted
+        clock.forward(minutes=59)
+        assert check() == noted
+        clock.forward(minutes=1)

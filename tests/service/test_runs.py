@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.training import TrainConfig, train
-from service import curves, runs
+from service import curves, execution, runs
 from service.consumer import reap
-from service.execution import Interrupted, NoStop, Stalled, execute
+from service.execution import Interrupted, NoStop, Stalled
 from service.models import CurveChunk, Run, RunMetric, Series
 
 RUNS = "/api/v1/runs"
@@ -59,6 +59,11 @@ def undisturbed(**config):
     return {
         name: np.concatenate([block.series[name] for block in blocks]) for name in blocks[0].series
     }
+
+
+def execute(context, run_id, stop=None):
+    """Carry a run out in blocks of 32 steps."""
+    execution.execute(context, run_id, stop, block_steps=32)
 
 
 class Stops(NoStop):
@@ -217,6 +222,7 @@ def test_divergence_is_a_result(submit, get, nudge):
     execute(nudge, run_id)
     run, series = get(run_id), get(run_id, "/series/loss")
     assert (run["state"], run["error"]) == ("diverged", None)
+    assert run["reason"].startswith(f"step {run['steps_done'] - 1}: ")
     assert run["steps_done"] < run["steps_total"]
     assert series["values"][-1] is None
     (last,) = series["non_finite"]

@@ -29,7 +29,11 @@ from tests.working import Working, working
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
-STEPS = 3000
+WIDE = {
+    "model": {"nin": 2, "nouts": [64, 64, 1]},
+    "data": {"dataset": "moons", "n": 40},
+}
+STEPS = 50_000
 """A second or two of work."""
 
 PLUGINS = {"NUDGE_PLUGINS_DIR": "plugins"}
@@ -69,7 +73,7 @@ def database(settings):
 @pytest.fixture
 def submit(client):
     def post(steps=STEPS, **config):
-        answer = client.post("/api/v1/runs", json={"steps": steps, **config})
+        answer = client.post("/api/v1/runs", json={**WIDE, "steps": steps, **config})
         assert answer.status_code == 202, answer.text
         return answer.json["id"]
 
@@ -141,7 +145,7 @@ def undisturbed():
     def compute(steps=STEPS, **config):
         key = repr((steps, config))
         if key not in known:
-            blocks = list(train(TrainConfig.from_dict({"steps": steps, **config})))
+            blocks = list(train(TrainConfig.from_dict({**WIDE, "steps": steps, **config})))
             known[key] = {
                 "curves": {
                     name: np.concatenate([block.series[name] for block in blocks]).tobytes()
@@ -272,7 +276,7 @@ def test_idle_worker_stops_at_once(number, tmp_path, database):
         began = time.monotonic()
         assert worker.end(number) == 0
         assert time.monotonic() - began < 3
-        assert [line["message"] for line in worker.lines()] == ["started", "ended"]
+        assert [line["message"] for line in worker.lines()] == ["warm", "started", "ended"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -298,16 +302,26 @@ def test_endless_computation_fails_its_run(mischief, tmp_path, submit, get, reac
     assert get(run_id)["error"]["code"] == "stalled"
 
 
-def test_running_run_is_cancelled_soon(tmp_path, client, submit, get, reaches):
-    run_id = submit(steps=100_000)
+def test_running_run_is_cancelled_within_a_tenth_of_a_second(
+    tmp_path, client, submit, get, reaches
+):
+    """The quickest of three, because this machine may be doing other things."""
+    taken = []
     with working(tmp_path) as worker:
-        reaches(run_id, "running", steps=1)
-        answer = client.post(f"/api/v1/runs/{run_id}/cancel")
-        assert (answer.status_code, answer.json["state"]) == (202, "running")
-        reaches(run_id, "cancelled", seconds=3)
+        for _ in range(3):
+            run_id = submit(steps=100_000)
+            reaches(run_id, "running", steps=1)
+            answer = client.post(f"/api/v1/runs/{run_id}/cancel")
+            asked = time.monotonic()
+            assert (answer.status_code, answer.json["state"]) == (202, "running")
+            while get(run_id)["state"] != "cancelled":
+                assert time.monotonic() - asked < 3
+                time.sleep(0.005)
+            taken.append(time.monotonic() - asked)
+            run = get(run_id)
+            assert 0 < run["metrics"]["loss"]["n"] == run["steps_done"] < 100_000
         assert worker.end() == 0
-    run = get(run_id)
-    assert 0 < run["metrics"]["loss"]["n"] == run["steps_done"] < 100_000
+    assert min(taken) < 0.1, taken
 
 
 # --- started ------------------------------------------------------------------------------------
@@ -403,7 +417,7 @@ def test_storm_of_kills_loses_nothing(
     lost workers; none waits.
     """
     dice = random.Random(20260301)
-    run_ids = [submit(steps=2000, seed=seed) for seed in range(60 if full else 3)]
+    run_ids = [submit(steps=40_000, seed=seed) for seed in range(60 if full else 3)]
     blows = {"child": 0, "tree": 0, "stop": 0, "pause": 0}
     ended = ("succeeded", "failed")
 
@@ -441,7 +455,7 @@ def test_storm_of_kills_loses_nothing(
     print(blows, {state: states.count(state) for state in ended}, "attempts", attempts)
     for seed, run_id in enumerate(run_ids):
         if get(run_id)["state"] == "succeeded":
-            assert same(kept(run_id), undisturbed(steps=2000, seed=seed))
+            assert same(kept(run_id), undisturbed(steps=40_000, seed=seed))
         else:
             assert (get(run_id)["attempt"], get(run_id)["error"]["code"]) == (3, "worker_lost")
     assert states.count("succeeded") > 0

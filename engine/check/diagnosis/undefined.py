@@ -14,8 +14,9 @@ from engine.arrays import digits
 from engine.check.diagnosis.found import written
 from engine.check.report import Diagnosis, Place
 from engine.errors import InputError
+from engine.evaluation import Node
 from engine.expression import parse
-from engine.program import Constant, Equation, Input, Node, Program
+from engine.program import Constant, Equation, Input, Program
 
 STABLE: tuple[tuple[str, str], ...] = (
     ("log(1 + exp(x))", "softplus(x)"),

@@ -1,0 +1,67 @@
+"""A tape in words: one line for each row, with the names of what it writes and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from engine.machine.clearing import operands
+from engine.machine.record import INLINE, NEG
+from engine.machine.tape import Tape
+from engine.program import Program
+
+IN_PLACE = ("add", "sub", "mul", "neg")
+"""Names of the codes before INLINE, in their order."""
+
+
+def listing(tape: Tape, program: Program) -> str:
+    """The rows of `tape`, which `program` was lowered to:
+
+      0  mul    2  x1w1, x2w2  <-  x1, x2; w1, w2
+
+    is row 0, which multiplies two pairs of numbers. What the program has no name for is shown by
+    its place in the buffer, as @7.
+    """
+    names = _names(tape, program)
+    width = max([6, *(len(kernel.name) for kernel in tape.kernels)])
+    return "\n".join(_line(k, tape, names, width) for k in range(len(tape.rows)))
+
+
+def _names(tape: Tape, program: Program) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for node, home in zip(program.nodes, tape.homes, strict=True):
+        if home is not None:
+            found.setdefault(home.offset, node.name)
+    return found
+
+
+def _line(k: int, tape: Tape, names: dict[int, str], width: int) -> str:
+    code, n, out = (int(x) for x in tape.rows[k, :3])
+    kernel = IN_PLACE[code] if code < INLINE else tape.kernels[code - INLINE].name
+    reads = "; ".join(", ".join(_shown(i, names) for i in group) for group in _reads(k, tape))
+    indexed = code < INLINE or _is_indexed(k, tape)
+    writes = ", ".join(_shown(i, names) for i in (range(out, out + n) if indexed else [out]))
+    return f"{k:>3}  {kernel:<{width}} {n:>3}  {writes}  <-  {reads}"
+
+
+def _is_indexed(k: int, tape: Tape) -> bool:
+    """Whether the pool says where the operands of row k lie."""
+    return int(tape.rows[k, 3]) == 1 and not operands(tape, k)
+
+
+def _reads(k: int, tape: Tape) -> Iterator[Sequence[int]]:
+    """Offsets of what row k reads, operand by operand."""
+    row = tape.rows[k]
+    code, n = int(row[0]), int(row[1])
+    if code < INLINE:
+        for field in (4,) if code == NEG else (4, 6):
+            yield tape.pool[int(row[field]) : int(row[field]) + n].tolist()
+        return
+    spans = [start for start, _ in tape.kernels[code - INLINE].extents(row, tape.pool)[0]]
+    if _is_indexed(k, tape):
+        yield from (spans[i : i + n] for i in range(0, len(spans), n))
+    else:
+        yield from ([start] for start in spans)
+
+
+def _shown(offset: int, names: dict[int, str]) -> str:
+    return names.get(offset, f"@{offset}")

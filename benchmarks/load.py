@@ -2,12 +2,13 @@
 
     python -m benchmarks.load PORT PATH BODY SECONDS
 
-prints the requests answered in a second. It runs in a process, and on a core, of its own; wrk takes
-its place where there is one.
+prints the requests answered in a second. COUNT in the body becomes another number each time. It
+runs in a process, and on a core, of its own; wrk takes its place where there is one.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import selectors
@@ -17,18 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
 CONNECTIONS = 8
+COUNT, START = "COUNT", time.time_ns() % 10**12
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class Connection:
     """One request after the other; counts the answers."""
 
-    def __init__(self, port: int, request: bytes) -> None:
+    def __init__(self, port: int, requests: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.request, self.answer, self.answered = request, b"", 0
-        self.socket.sendall(request)
+        self.requests, self.answer, self.answered = requests, b"", 0
+        self.socket.sendall(next(requests))
 
     def receive(self) -> None:
         """Take what has come; after a whole answer ask again. Raises RuntimeError for a refusal."""
@@ -45,17 +48,21 @@ class Connection:
                 raise RuntimeError(self.answer[:300].decode(errors="replace"))
             self.answer = b""
             self.answered += 1
-            self.socket.sendall(self.request)
+            self.socket.sendall(next(self.requests))
 
 
 def own_client(port: int, path: str, body: str, seconds: float) -> float:
     """Requests a second, by this file alone."""
-    payload = body.encode()
-    head = {"Host": f"127.0.0.1:{port}", "Content-Length": len(payload), **HEADERS}
-    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
-    request = "\r\n".join([*lines, "", ""]).encode() + payload
+
+    def request(number: int) -> bytes:
+        payload = body.replace(COUNT, str(number)).encode()
+        head = {"Host": f"127.0.0.1:{port}", "Content-Length": len(payload), **HEADERS}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + payload
+
+    requests = map(request, itertools.count(START))
     with selectors.DefaultSelector() as selector:
-        connections = [Connection(port, request) for _ in range(CONNECTIONS)]
+        connections = [Connection(port, requests) for _ in range(CONNECTIONS)]
         for connection in connections:
             selector.register(connection.socket, selectors.EVENT_READ, connection)
         start = time.perf_counter()
@@ -71,6 +78,9 @@ def wrk(port: int, path: str, body: str, seconds: float) -> float:
     """Requests a second, by wrk. Raises RuntimeError where any was refused."""
     lines = ['wrk.method = "POST"', f"wrk.body = [==[{body}]==]"]
     lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in HEADERS.items()]
+    if COUNT in body:
+        lines += [f"local n = {START}", "request = function()", "  n = n + 1"]
+        lines += [f'  return wrk.format(nil, nil, nil, (wrk.body:gsub("{COUNT}", n)))', "end"]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write("\n".join(lines))
         script.flush()

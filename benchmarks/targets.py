@@ -95,5 +95,7 @@ TARGETS = (
     Target("W3-plugin", "the MLP, tanh a formula", "nudge formula op", ("nudge",), 1.3, 1.1),
     Target(START, "seconds to a first training result", "nudge", (), 1.2, 0.9),
     Target(WEB, "POST /evaluations, ten nodes", "evaluations", (ECHO,), 0.35, 0.5, more=True),
+    Target(WEB, "the same, never seen before", "evaluations, new", (ECHO,), 0.35, 0.5, more=True),
     Target(WEB, "POST /gradchecks, a stored row", "gradchecks", (ECHO,), 0.05, 0.1, more=True),
+    Target(WEB, "the same, never seen before", "gradchecks, new", (ECHO,), 0.05, 0.1, more=True),
 )

@@ -32,12 +32,16 @@ PATIENCE = 60.0
 """Seconds that a server has to come up."""
 
 SOURCE = "t = tanh((a*b + c)*f)\ny = t*t + a"
+NEW = f"{SOURCE} + COUNT"
+"""A program that nobody has asked about before: the service knows again what it has just read."""
 AT = {"a": 2.0, "b": -3.0, "c": 10.0, "f": -0.2}
 
 ASKED = {
     ECHO: ("/echo", {"x": [0.5 + i / 7 for i in range(16)]}),
     "evaluations": ("/api/v1/evaluations", {"source": SOURCE, "at": AT}),
+    "evaluations, new": ("/api/v1/evaluations", {"source": NEW, "at": AT}),
     "gradchecks": ("/api/v1/gradchecks", {"source": SOURCE, "at": AT}),
+    "gradchecks, new": ("/api/v1/gradchecks", {"source": NEW, "at": AT}),
 }
 """What is posted, and where."""
 

@@ -17,13 +17,13 @@ from engine.check import (
     check_rule,
     sweep,
 )
-from engine.differences import Differences, differences
 from engine.errors import ConfigError, EngineError, ExpressionError, InputError, OpError, Position
 from engine.evaluation import Evaluation, Node
 from engine.expression import parse
 from engine.higher_order import gradients
 from engine.limits import Limits
 from engine.op import Op
+from engine.points import Differences, differences
 from engine.program import Equation, Program
 from engine.registry import PluginStatus, Vocabulary
 from engine.steps import Steps, backpropagation, replay

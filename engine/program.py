@@ -255,9 +255,10 @@ class Program:
         self.require_scalar(output)
         with np.errstate(all="ignore"):
             output.backward()
-        nodes = tuple(self._node(i, values) for i in range(len(values)))
-        gradients = {n.name: n.gradient for n in nodes if n.op == "input"}
-        evaluation = Evaluation(output.data, gradients, lambda: nodes)
+        gradients = map(_gradient_of, values)
+        nodes = tuple(map(self.node, self.nodes, [v.data for v in values], gradients))
+        found = {n.name: n.gradient for n in nodes if n.op == "input"}
+        evaluation = Evaluation(output.data, found, lambda: nodes)
         offender = next((n for n in nodes if not all_finite(n.value)), None)
         if offender is not None:
             evaluation.reason = self._reason(offender, values)
@@ -282,7 +283,7 @@ class Program:
         outputs, and for each moving input its gradients, (points, *its shape). Infinities and nans
         are results. Raises InputError where an array does not fit.
         """
-        from engine.many import evaluate_many
+        from engine.points.many import evaluate_many
 
         return evaluate_many(self, arrays, at, gradients)
 
@@ -351,16 +352,13 @@ class Program:
                 hint=f"reduce it, for instance with sum({self.output})",
             )
 
-    def _node(self, i: int, values: Sequence[Value]) -> Node:
-        node, value = self.nodes[i], values[i]
+    def node(self, node: Input | Constant | Equation, value: Any, gradient: Any) -> Node:
+        """What a node came to."""
         if isinstance(node, Constant):
-            return Node(node.name, "constant", (), value.data, None, node.position)
-        gradient = value.grad
-        if np.shape(gradient) != value.shape:
-            gradient = np.zeros(value.shape) + gradient
+            return Node(node.name, "constant", (), value, None, node.position)
         if isinstance(node, Input):
-            return Node(node.name, "input", (), value.data, gradient, node.position)
-        return Node(node.name, node.op.name, node.inputs, value.data, gradient, node.position)
+            return Node(node.name, "input", (), value, gradient, node.position)
+        return Node(node.name, node.op.name, node.inputs, value, gradient, node.position)
 
     def _reason(self, offender: Node, values: Sequence[Value]) -> str | None:
         equation = next((e for e in self.equations if e.name == offender.name), None)
@@ -372,6 +370,14 @@ class Program:
                 where = f"{self.nodes[arg].name} = {x.data:g}"
                 return f"{equation.term} at {where}: defined for {domain.of(self.nodes[arg].name)}"
         return f"{equation.term} is {_first_odd(offender.value)}"
+
+
+def _gradient_of(value: Value) -> Any:
+    """The gradient of a value in the value's own shape: where nothing came back it is a plain 0."""
+    grad = value.grad
+    if grad.__class__ is value.data.__class__ is float or np.shape(grad) == value.shape:
+        return grad
+    return np.zeros(value.shape) + grad
 
 
 def _first_odd(value: Any) -> str:

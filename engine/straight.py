@@ -7,11 +7,12 @@ nothing is recorded, which makes it some ten times faster.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.evaluation import Evaluation
+from engine.evaluation import Evaluation, Node
 from engine.functions import FLOATS
 from engine.methods import TROUBLE
 from engine.program import Constant, Equation, Input, Program
@@ -37,16 +38,13 @@ def straight(program: Program) -> Callable[[Mapping[str, Any] | None], Evaluatio
     not given a float for every input, or where anything is out of the ordinary: an infinity, a nan,
     an exception."""
     source = "\n".join(_lines(program))
-    inputs = [node.name for node in program.inputs]
     scope: dict[str, Any] = {
         **FLOATS,
         "Evaluation": Evaluation,
         "TROUBLE": (*TROUBLE, KeyError, TypeError),
         "defaults": {node.name: node.default for node in program.inputs},
         "isfinite": math.isfinite,
-        "nodes": lambda numbers: (
-            program.evaluate_slowly(dict(zip(inputs, numbers, strict=True))).nodes
-        ),
+        "nodes": functools.partial(_nodes, program),
     }
     exec(compile(source, f"<{program.output} written out>", "exec"), scope)
     return scope["evaluate"]  # type: ignore[no-any-return]
@@ -76,13 +74,20 @@ def _lines(program: Program) -> Iterator[str]:
     yield from (f"    {line}" for line in _backward(program, names))
     yield "  except TROUBLE: return None"
     computed = [f"x{i}" for i, node in enumerate(nodes) if not isinstance(node, Constant)]
-    reached = [f"g{i}" for i in sorted(_reached(program))]
-    yield f"  if not isfinite({' + '.join([*computed, *reached])}): return None"
-    found = ", ".join(
-        f"{nodes[i].name!r}: {f'g{i}' if i in _reached(program) else 0.0}" for i in inputs
-    )
-    point = ", ".join(names[place] for place in inputs)
-    yield f"  return Evaluation({names[program.place]}, {{{found}}}, lambda: nodes(({point},)))"
+    reached = _reached(program)
+    sums = [*computed, *(f"g{i}" for i in sorted(reached))]
+    yield f"  if not isfinite({' + '.join(sums)}): return None"
+    found = ", ".join(f"{nodes[i].name!r}: {f'g{i}' if i in reached else 0.0}" for i in inputs)
+    gradients = (f"g{i}" if i in reached else "0.0" for i in range(len(nodes)))
+    yield f"  numbers = ({', '.join(names)},), ({', '.join(gradients)},)"
+    yield f"  return Evaluation({names[program.place]}, {{{found}}}, lambda: nodes(*numbers))"
+
+
+def _nodes(
+    program: Program, values: Sequence[float], gradients: Sequence[float]
+) -> tuple[Node, ...]:
+    """Every node of a program, by its place."""
+    return tuple(map(program.node, program.nodes, values, gradients))
 
 
 def _reached(program: Program) -> set[int]:

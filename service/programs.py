@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Delete,
+    Executable,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -87,19 +97,34 @@ def keep(session: Session, context: Context, program: Program) -> None:
     """Store a program; of one that is stored, note that it is used. One that has expired begins
     anew, whether it has been removed or not."""
     now = context.clock()
-    same = StoredProgram.hash == program.hash
-    session.execute(delete(StoredProgram).where(same, _expired(now, _days(context))))
-    insert = INSERTS[session.connection().dialect.name](StoredProgram).values(
-        hash=program.hash,
-        source=program.source,
-        created_at=now,
-        last_used_at=now,
-        engine_version=__version__,
-        op_set_hash=context.vocabulary.hash,
-    )
-    session.execute(
-        insert.on_conflict_do_update(index_elements=["hash"], set_={"last_used_at": now})
-    )
+    connection = session.connection()
+    gone = {"same": program.hash, "before": _limit(now, _days(context))}
+    connection.execute(_expiry(), gone)
+    row = {
+        "hash": program.hash,
+        "source": program.source,
+        "created_at": now,
+        "last_used_at": now,
+        "engine_version": __version__,
+        "op_set_hash": context.vocabulary.hash,
+    }
+    connection.execute(_upsert(connection.dialect.name), row)
+
+
+@functools.cache
+def _expiry() -> Delete:
+    """Removes the program `same` if it has expired. It is put together once, as is _upsert(): that
+    takes longer than the database does."""
+    same = StoredProgram.hash == bindparam("same")
+    return delete(StoredProgram.__table__).where(same, _expired(bindparam("before")))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _upsert(dialect: str) -> Executable:
+    """Stores a row, or notes the use of the one that is there."""
+    insert = INSERTS[dialect](StoredProgram.__table__)
+    used = {"last_used_at": insert.excluded.last_used_at}
+    return insert.on_conflict_do_update(index_elements=["hash"], set_=used)  # type: ignore[no-any-return]
 
 
 def find(context: Context, program_hash: str) -> Found:
@@ -174,22 +199,29 @@ def _touch(context: Context, row: StoredProgram) -> None:
 def purge_expired(database: Database, clock: Clock, days: int) -> int:
     """Remove the programs that nobody used for `days`; returns how many. Called by the worker from
     time to time."""
-    gone = delete(StoredProgram).where(_expired(clock(), days)).returning(StoredProgram.hash)
+    gone = (
+        delete(StoredProgram).where(_expired(_limit(clock(), days))).returning(StoredProgram.hash)
+    )
     with database.write(durable=False) as session:
         return len(session.scalars(gone).all())
 
 
 def _visible(session: Session, context: Context, program_hash: str) -> StoredProgram | None:
     """The stored program with this hash, unless it has expired."""
-    expired = _expired(context.clock(), _days(context))
+    expired = _expired(_limit(context.clock(), _days(context)))
     wanted = select(StoredProgram).where(StoredProgram.hash == program_hash, ~expired)
     return session.scalar(wanted)
 
 
-def _expired(now: datetime, days: int) -> ColumnElement[bool]:
-    """Not used for `days`, and in no gradient check that somebody owns: these stay, and refer to
-    their programs. Those that nobody owns expire before their programs do."""
-    unused = StoredProgram.last_used_at <= now - timedelta(days=days) - TOUCH
+def _limit(now: datetime, days: int) -> datetime:
+    """What was used last before has expired."""
+    return now - timedelta(days=days) - TOUCH
+
+
+def _expired(before: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+    """Not used since `before`, and in no gradient check that somebody owns: these stay, and refer
+    to their programs. Those that nobody owns expire before their programs do."""
+    unused = StoredProgram.last_used_at <= before
     kept = select(GradCheck.program_hash).where(GradCheck.owner_id.is_not(None))
     return unused & StoredProgram.hash.not_in(kept)
 

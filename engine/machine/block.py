@@ -14,7 +14,7 @@ from engine.program import Program
 
 
 class Block:
-    """A batched program (engine.batch) on a tape of its own, at inputs of these shapes."""
+    """A batched program (engine.points.batch) on a tape of its own, at inputs of these shapes."""
 
     def __init__(self, program: Program, shapes: Mapping[str, tuple[int, ...]]) -> None:
         values = program.run({n: np.zeros(s) for n, s in shapes.items()}, requires_grad=False)

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import InputError, Limits, batch, parse
-from engine.batch import REFUSED, RULES, batched, rule_of
+from engine import InputError, Limits, parse
 from engine.builder import ProgramBuilder
 from engine.errors import Position
 from engine.extend import op as state
 from engine.op import REQUIRED, Trial
 from engine.ops import OPS
+from engine.points import batched, rules
+from engine.points.rules import REFUSED, RULES, rule_of
 from engine.registry import load
 
 HERE = Position(1, 1, 0)
@@ -234,7 +235,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("name", "rule"), WRONG.values(), ids=WRONG)
 def test_planted_wrong_rule_is_caught(monkeypatch, name, rule):
-    monkeypatch.setattr(batch, "RULES", {**RULES, OPS[name]: rule})
+    monkeypatch.setattr(rules, "RULES", {**RULES, OPS[name]: rule})
     with pytest.raises((AssertionError, InputError)):
         compare(OPS[name])
 

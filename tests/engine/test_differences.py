@@ -9,9 +9,8 @@ import weakref
 import numpy as np
 import pytest
 
-from engine import InputError, Limits, machine, parse
+from engine import InputError, Limits, differences, machine, parse
 from engine.builder import ProgramBuilder
-from engine.differences import differences
 from engine.errors import Position
 from engine.extend import op
 from engine.ops import OPS

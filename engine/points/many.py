@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from engine import machine
 from engine.arrays import number_or_array, pointer_part, tidy
-from engine.batch import batched
 from engine.errors import InputError
+from engine.points.batch import batched
 from engine.program import Program
 
 Array = NDArray[np.float64]

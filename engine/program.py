@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from engine.limits import Limits
 from engine.methods import on_arrays
 from engine.names import nearest
 from engine.op import Op
+from engine.refusals import check_size, missing_inputs, too_many_numbers
 from engine.value import Value, push
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Program:
             elif isinstance(node, Constant):
                 rows.append(["constant", digits(node.value)])
             else:
-                params = {k: repr(v) for k, v in sorted(node.params.items())}
+                params = {k: _to_the_last_bit(v) for k, v in sorted(node.params.items())}
                 rows.append([node.name, node.op.name, node.op.hash, node.args, params])
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
@@ -219,7 +219,7 @@ class Program:
                 )
         missing = [n for n in self.inputs if n.name not in given and n.default is None]
         if missing:
-            raise _missing(missing)
+            raise missing_inputs(missing)
         found = Point(
             (n.name, self._finite(n.name, given[n.name]) if n.name in given else n.default)
             for n in self.inputs
@@ -331,13 +331,13 @@ class Program:
             if values[-1].data.__class__ is not float:
                 left -= values[-1].size
                 if left < 0:
-                    raise _too_many_numbers(node.position, self.limits.numbers)
+                    raise too_many_numbers(node.position, self.limits.numbers)
         return values
 
     def _apply(self, equation: Equation, args: list[Value]) -> Value:
         if any(arg.data.__class__ is not float for arg in args) or equation.params:
             try:
-                _check_size(equation, args, self.limits.elements)
+                check_size(equation, args, self.limits.elements)
             except EngineError as error:
                 error.position = error.position or equation.position
                 raise
@@ -372,6 +372,14 @@ class Program:
         return f"{equation.term} is {_first_odd(offender.value)}"
 
 
+def _to_the_last_bit(param: Any) -> Any:
+    """A parameter as text; numpy's own leaves out what is in the middle of a long array."""
+    parts = param if isinstance(param, tuple) else (param,)
+    if not any(isinstance(part, np.ndarray) for part in parts):
+        return repr(param)
+    return [digits(part) if isinstance(part, np.ndarray) else repr(part) for part in parts]
+
+
 def _gradient_of(value: Value) -> Any:
     """The gradient of a value in the value's own shape: where nothing came back it is a plain 0."""
     grad = value.grad
@@ -386,57 +394,6 @@ def _first_odd(value: Any) -> str:
         return as_text(value)
     where = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
     return f"{as_text(float(value[where]))} at {list(where)}"
-
-
-def _missing(missing: Sequence[Input]) -> InputError:
-    first = missing[0]
-    names = ", ".join(node.name for node in missing)
-    hint = f'give it beside the source, or write "{first.name} = 1" as the first line'
-    if first.name in ("pi", "π"):
-        hint = f"write math.pi, or give {first.name} a value"
-    if first.name == "e":
-        hint = "write exp(x) for Euler's number to a power, or give e a value"
-    return InputError(
-        f"{names} {'has' if len(missing) == 1 else 'have'} no value",
-        code="missing_input",
-        position=first.position,
-        pointer=f"/at/{pointer_part(first.name)}",
-        hint=hint,
-    )
-
-
-def _too_many_numbers(position: Position, limit: int) -> InputError:
-    return InputError(
-        f"up to here the arrays of this expression hold more than {limit} numbers",
-        code="too_many_elements",
-        position=position,
-        hint="use smaller arrays",
-    )
-
-
-def _check_size(equation: Equation, args: Sequence[Value], limit: int) -> None:
-    """Refuse an array that is too large before it is made."""
-    shapes = [arg.shape for arg in args]
-    try:
-        if "shape" in equation.params:
-            size = math.prod(equation.params["shape"])
-        elif equation.op.name == "matmul" and all(shapes):
-            stacked = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
-            rows, columns = shapes[0][-2:-1], shapes[1][-1:] if len(shapes[1]) > 1 else ()
-            size = math.prod((*stacked, *rows, *columns))
-        elif equation.op.elementwise:
-            size = math.prod(np.broadcast_shapes(*shapes))
-        else:
-            size = sum(math.prod(shape) for shape in shapes)
-    except (TypeError, ValueError):
-        return  # the op itself says what is wrong
-    if size > limit:
-        raise InputError(
-            f"{equation.term} would hold {size} numbers; at most {limit} may",
-            code="too_many_elements",
-            position=equation.position,
-            hint="use smaller arrays",
-        )
 
 
 def _index_text(index: Any) -> str:

@@ -334,3 +334,13 @@ def test_large_program_needs_no_limits() -> None:
     found = program.evaluate()
     assert found.value == 320_000.0
     assert found.gradients["x"].sum() == 320_000.0
+
+
+def test_long_index_arrays_are_told_apart_by_the_hash():
+    chosen = np.arange(3000)
+    other = chosen.copy()
+    other[1500] = 0
+    numbers = np.ones(3000)
+    one, two = (trace(lambda x, i=i: x[i].sum(), x=numbers) for i in (chosen, other))
+    assert one.hash != two.hash
+    assert one.hash == trace(lambda x: x[chosen.copy()].sum(), x=numbers).hash

@@ -56,6 +56,7 @@ class Drive:
         self.header[Header.RESULTS], self.header[Header.RESULTS_END] = tape.results
         self.header[Header.MODE] = entry.PASS
         self.address = self.header.ctypes.data
+        self._seed = tape.output.view(self.gradients)
         self._forward = self._visit(entry.FORWARD, 0, len(self.rows))
         self._segments = [
             (
@@ -86,33 +87,37 @@ class Drive:
             return self.enter(self.address) == 1
         for start, length in self.tape.zeroed:
             self.gradients[start : start + length] = 0.0
-        self.sweep()
+        with np.errstate(all="ignore"):
+            self.sweep()
         first, end = self.tape.results
         found = self.values[first:end], self.gradients[:end]
         return all(bool(np.isfinite(numbers).all()) for numbers in found)
 
-    def sweep(self) -> None:
-        """Forward, then backward from a gradient of 1, segment by segment."""
-        self.forward()
-        self.tape.output.view(self.gradients)[...] = 1.0
-        with np.errstate(all="ignore"):
-            for _, backward, foreign in reversed(self._segments):
-                if foreign is not None:
-                    foreign.pull()
-                if backward is not None:
-                    self.enter(backward)
-
     def forward(self) -> None:
         """The forward pass alone."""
-        if not self._segments:
+        if not self.tape.calls:
             self.enter(self._forward)
             return
         with np.errstate(all="ignore"):
-            for forward, _, foreign in self._segments:
-                if forward is not None:
-                    self.enter(forward)
-                if foreign is not None:
-                    foreign.push()
+            self._push()
+
+    def sweep(self) -> None:
+        """Forward, then backward from a gradient of 1, segment by segment. What numpy warns of is
+        left to the caller."""
+        self._push()
+        self._seed[...] = 1.0
+        for _, backward, foreign in reversed(self._segments):
+            if foreign is not None:
+                foreign.pull()
+            if backward is not None:
+                self.enter(backward)
+
+    def _push(self) -> None:
+        for forward, _, foreign in self._segments:
+            if forward is not None:
+                self.enter(forward)
+            if foreign is not None:
+                foreign.push()
 
     def do(self, mode: int, start: int, stop: int) -> int:
         """One visit to compiled code."""

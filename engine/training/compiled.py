@@ -197,11 +197,12 @@ class Descent:
     def _step_by_step(self, count: int) -> int:
         """The steps of a tape with calls of Python in between; how many were done."""
         drive = self._drive
-        for step in range(count):
-            drive.do(entry.BEGIN, step, step + 1)
-            drive.sweep()
-            if not drive.do(entry.FINISH, step, step + 1):
-                return step + 1
+        with np.errstate(all="ignore"):
+            for step in range(count):
+                drive.do(entry.BEGIN, step, step + 1)
+                drive.sweep()
+                if not drive.do(entry.FINISH, step, step + 1):
+                    return step + 1
         return count
 
     def _why(self) -> str:

@@ -109,7 +109,7 @@ class Formula:
 
         def term(arg: Ref | float) -> str:
             if isinstance(arg, float):
-                return _literal(arg)
+                return literal(arg)
             return names[~arg.index] if arg.index < 0 else f"{prefix}{arg.index}"
 
         statements = [
@@ -232,5 +232,6 @@ def _plain(x: float) -> str:
     return str(int(x)) if x.is_integer() and abs(x) < 1e15 else repr(x)
 
 
-def _literal(x: float) -> str:
+def literal(x: float) -> str:
+    """A number as Python reads it."""
     return repr(x) if math.isfinite(x) else f'float("{x}")'

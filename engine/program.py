@@ -239,11 +239,18 @@ class Program:
         and nans are results.
         """
         found = self._fast(at)
-        return self.evaluate_slowly(self.point(at)) if found is None else found
+        if found is None:
+            point = self.point(at)
+            found = self._warming(point) or self.evaluate_slowly(point)
+        return found
+
+    def _fast(self, at: Mapping[str, Any] | None) -> Evaluation | None:
+        """The way for floats; engine.fast puts a faster one in its place when it is time."""
+        return None
 
     @functools.cached_property
-    def _fast(self) -> Callable[[Mapping[str, Any] | None], Evaluation | None]:
-        """The way past evaluate_slowly(), where there is one; it answers None where it cannot."""
+    def _warming(self) -> Callable[[Point], Evaluation | None]:
+        """What makes the program fast; it answers None where the rules have to."""
         from engine.fast import Warming
 
         return Warming(self)
@@ -286,6 +293,11 @@ class Program:
         from engine.points.many import evaluate_many
 
         return evaluate_many(self, arrays, at, gradients)
+
+    @functools.cached_property
+    def plans(self) -> dict[Any, Any]:
+        """What engine.points has worked out for this program, for as long as it lives."""
+        return {}
 
     @functools.cached_property
     def blocks(self) -> dict[Any, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.evaluation import Evaluation, Node
+from engine.formula import literal
 from engine.functions import FLOATS
 from engine.methods import TROUBLE
 from engine.program import Constant, Equation, Input, Program
@@ -27,6 +28,7 @@ def fits(program: Program) -> bool:
     equations = program.equations
     return (
         0 < len(equations) <= LARGEST
+        and len(program.nodes) <= 3 * LARGEST
         and all(e.op.formula is not None and not e.op.params for e in equations)
         and all(n.value.__class__ is float for n in program.nodes if isinstance(n, Constant))
         and bool(program.inputs)
@@ -53,7 +55,7 @@ def straight(program: Program) -> Callable[[Mapping[str, Any] | None], Evaluatio
 def _lines(program: Program) -> Iterator[str]:
     nodes = program.nodes
     names = [
-        repr(node.value) if isinstance(node, Constant) else f"x{place}"
+        literal(node.value) if isinstance(node, Constant) else f"x{place}"
         for place, node in enumerate(nodes)
     ]
     inputs = [place for place, node in enumerate(nodes) if isinstance(node, Input)]

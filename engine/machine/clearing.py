@@ -104,7 +104,7 @@ def _row(
         offset = int(row[way.field])
         start, length = memory.room(offset) if offset < memory.top else (-1, 0)
         alone = sum(int(row[other.field]) == offset for other in asked) == 1
-        once = sum(_meet(span, (offset, 1)) for span in spans) == 1
+        once = sum(_meet(span, (offset, length)) for span in spans) == 1
         whole = (offset, length) in spans and start == offset and not _is_batch(used, row)
         if alone and once and whole and reach(offset, write=True):
             row[3] |= np.uint32(way.write)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from numba import cfunc, config
 from numba.core.compiler import Compiler
@@ -16,6 +17,8 @@ from engine.machine.record import Kernel, Loop
 
 SIGNATURE = "void(CPointer(float64), CPointer(float64), CPointer(uint32), CPointer(uint32))"
 """(v, d, r, p) of every kernel, by the addresses of their first elements."""
+
+Made = TypeVar("Made")
 
 LOCK = threading.RLock()
 _COMPILED: dict[Kernel, tuple[Compiled, Any, Any]] = {}
@@ -56,8 +59,9 @@ def compiled(kernel: Kernel) -> Compiled:
     """
     with LOCK:
         if kernel not in _COMPILED:
-            with kept():
-                forward, backward = _machine_code(kernel.forward), _machine_code(kernel.backward)
+            forward, backward = mended(
+                lambda: (_machine_code(kernel.forward), _machine_code(kernel.backward))
+            )
             addresses = Compiled(forward.address, backward.address)
             _COMPILED[kernel] = addresses, forward, backward
         return _COMPILED[kernel][0]
@@ -86,6 +90,18 @@ def kept() -> Iterator[None]:
             yield
         finally:
             settings["CACHE_DIR"] = before
+
+
+def mended(make: Callable[[], Made]) -> Made:
+    """What `make` compiles, or finds in our folder. Where a file there cannot be read, because a
+    disk was full or a process killed, all are removed and made anew."""
+    with kept():
+        try:
+            return make()
+        except (EOFError, ImportError, AttributeError, pickle.UnpicklingError):
+            for file in folder().glob("**/*.nb[ic]"):
+                file.unlink(missing_ok=True)
+            return make()
 
 
 def _machine_code(loop: Loop) -> Any:

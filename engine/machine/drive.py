@@ -53,7 +53,7 @@ class Drive:
         self.point(Header.ZEROED, tape.zeroed, Header.ZEROED_LENGTH)
         self.header[Header.OUTPUT] = tape.output.offset
         self.header[Header.OUTPUT_LENGTH] = tape.output.size
-        self.header[Header.RESULTS], self.header[Header.RESULTS_END] = tape.results
+        self.header[Header.RESULTS_END] = tape.results[1]
         self.header[Header.MODE] = entry.PASS
         self.address = self.header.ctypes.data
         self._seed = tape.output.view(self.gradients)
@@ -82,15 +82,15 @@ class Drive:
             self.header[length] = len(array)
 
     def run(self) -> bool:
-        """One pass, forward and backward; whether every result and gradient is finite."""
+        """One pass, forward and backward; whether every input, result and gradient is finite."""
         if not self.tape.calls:
             return self.enter(self.address) == 1
         for start, length in self.tape.zeroed:
             self.gradients[start : start + length] = 0.0
         with np.errstate(all="ignore"):
             self.sweep()
-        first, end = self.tape.results
-        found = self.values[first:end], self.gradients[:end]
+        end = self.tape.results[1]
+        found = self.values[:end], self.gradients[:end]
         return all(bool(np.isfinite(numbers).all()) for numbers in found)
 
     def forward(self) -> None:

@@ -8,7 +8,7 @@ Python.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +38,11 @@ def is_transpose(equation: Equation, shape: Shape) -> bool:
     return equation.op.name == "swapaxes" and {a % 2 for a in axes if a is not None} == {0, 1}
 
 
-def elementwise(low: Lowering, place: int, equation: Equation) -> None:
+class Uncovered(Exception):
+    """A row has no room for what an equation asks."""
+
+
+def elementwise(low: Lowering, place: int, equation: Equation) -> bool:
     """A row of a kernel printed from the op's formula."""
     shape = low.shapes[place]
     homes = [low.aligned(arg, shape) for arg in equation.args]
@@ -47,6 +51,7 @@ def elementwise(low: Lowering, place: int, equation: Equation) -> None:
     one = out.size == 1
     operands = [x for home in homes for x in (home.offset, int(home.size != 1 or one))]
     low.row(low.kernel_of(equation), out.size, out, 0, *operands)
+    return True
 
 
 # -- moving numbers ----------------------------------------------------------------------
@@ -80,8 +85,6 @@ def _broadcast_to(low: Lowering, place: int, equation: Equation) -> bool:
 
 
 def _spread(low: Lowering, place: int, x: Home, strides: list[int]) -> bool:
-    if len(strides) > RANK:
-        return False
     low.spread(x, low.shapes[place], strides, place)
     return True
 
@@ -92,6 +95,8 @@ def _getitem(low: Lowering, place: int, equation: Equation) -> bool:
     index = given if isinstance(given, tuple) else (given,)
     skipped, strides = 0, []
     for i, n, step in zip(index, x.shape, _strides(x.shape), strict=False):
+        if isinstance(i, bool):
+            return False
         if isinstance(i, slice):
             taken = range(n)[i]
             if taken.step < 0:
@@ -253,6 +258,18 @@ RULES: Mapping[str, Rule] = {
 def _strides(shape: Shape) -> list[int]:
     """How far apart, in numbers, neighbours along each axis are."""
     return [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+
+
+def joined(shape: Shape, strides: Sequence[int]) -> list[tuple[int, int]]:
+    """Axes as (size, stride), without those of one number, and as one where they are read on and
+    on."""
+    axes: list[tuple[int, int]] = []
+    for n, step in zip(shape, strides, strict=True):
+        if axes and axes[-1][1] == n * step and n != 1:
+            axes[-1] = axes[-1][0] * n, step
+        elif n != 1:
+            axes.append((n, step))
+    return axes
 
 
 def size(shape: Shape) -> int:

@@ -30,33 +30,41 @@ def shapes_at(program: Program, point: Mapping[str, Any]) -> list[tuple[int, ...
 
 
 class Hot:
-    """Like program.evaluate(), but None where the point is not all floats, or arrays of shapes seen
-    before, and where anything that comes out is not finite."""
+    """A program at checked points, on a tape for each set of shapes. It answers None where what
+    comes out is not finite, and where another thread is at it."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._ways: dict[tuple[tuple[int, ...], ...], Any] = {}
+        self._ways: dict[tuple[tuple[int, ...], ...], _Arrays] = {}
         self._names = [node.name for node in program.inputs]
+        self._making = threading.Lock()
 
-    def __call__(self, at: Mapping[str, Any] | None) -> Evaluation | None:
-        point = self._program.point(at)
+    def is_of_scalars(self, point: Mapping[str, Any]) -> bool:
+        """Whether inputs and output are single numbers, so that scalars() may be asked for."""
+        return bool(self._names) and shapes_at(self._program, point)[self._program.place] == ()
+
+    def scalars(self, point: Mapping[str, Any]) -> Scalars:
+        """The straightest way for floats, at a point of which it is made."""
+        return Scalars(self._program, self._drive(point), self._names)
+
+    def __call__(self, point: Mapping[str, Any]) -> Evaluation | None:
         shapes = tuple(np.shape(point[name]) for name in self._names)
         way = self._ways.get(shapes)
         if way is None:
-            drive = Drive(lower(self._program, shapes_at(self._program, point), turn=False))
-            kind = _Arrays if any(shapes) or not shapes else _Scalars
-            way = kind(self._program, drive, self._names)
-            if len(self._ways) == SHAPES:
-                del self._ways[next(iter(self._ways))]
-            self._ways[shapes] = way
-            if isinstance(way, _Scalars):
-                self._program.__dict__["_fast"] = way
-        found: Evaluation | None = way(point)
-        return found
+            way = _Arrays(self._program, self._drive(point), self._names)
+            with self._making:
+                if len(self._ways) >= SHAPES:
+                    del self._ways[next(iter(self._ways))]
+                self._ways[shapes] = way
+        return way(point)
+
+    def _drive(self, point: Mapping[str, Any]) -> Drive:
+        return Drive(lower(self._program, shapes_at(self._program, point), turn=False))
 
 
-class _Scalars:
-    """For a program whose inputs are numbers: the straightest way from a dict to the tape."""
+class Scalars:
+    """Like program.evaluate() for a program of numbers: the straightest way from a dict to the
+    tape. None where the point is not a float for each input, and as Hot."""
 
     def __init__(self, program: Program, drive: Drive, names: list[str]) -> None:
         self._program, self._drive, self._names = program, drive, names

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.machine.clearing import operands
+from engine.machine.kernels import KERNELS
 from engine.machine.record import INLINE, NEG
-from engine.machine.tape import Tape
+from engine.machine.tape import Call, Tape
 from engine.program import Program
 
 IN_PLACE = ("add", "sub", "mul", "neg")
@@ -18,12 +18,17 @@ def listing(tape: Tape, program: Program) -> str:
 
       0  mul    2  x1w1, x2w2  <-  x1, x2; w1, w2
 
-    is row 0, which multiplies two pairs of numbers. What the program has no name for is shown by
-    its place in the buffer, as @7.
+    is row 0, which multiplies two pairs of numbers. A line with "py" for its number is a call of an
+    op in Python. What the program has no name for is shown by its place in the buffer, as @7.
     """
     names = _names(tape, program)
-    width = max([6, *(len(kernel.name) for kernel in tape.kernels)])
-    return "\n".join(_line(k, tape, names, width) for k in range(len(tape.rows)))
+    called = [call.equation.op.name for call in tape.calls]
+    width = max(6, *map(len, [*(kernel.name for kernel in tape.kernels), *called, ""]))
+    lines = []
+    for k in range(len(tape.rows) + 1):
+        lines += [_called(call, names, width) for call in tape.calls if call.before == k]
+        lines += [_line(k, tape, names, width)] if k < len(tape.rows) else []
+    return "\n".join(lines)
 
 
 def _names(tape: Tape, program: Program) -> dict[int, str]:
@@ -43,9 +48,16 @@ def _line(k: int, tape: Tape, names: dict[int, str], width: int) -> str:
     return f"{k:>3}  {kernel:<{width}} {n:>3}  {writes}  <-  {reads}"
 
 
+def _called(call: Call, names: dict[int, str], width: int) -> str:
+    reads = "; ".join(_shown(home.offset, names) for home in call.args)
+    written = _shown(call.out.offset, names)
+    return f" py  {call.equation.op.name:<{width}} {call.out.size:>3}  {written}  <-  {reads}"
+
+
 def _is_indexed(k: int, tape: Tape) -> bool:
     """Whether the pool says where the operands of row k lie."""
-    return int(tape.rows[k, 3]) == 1 and not operands(tape, k)
+    by_hand = tape.kernels[int(tape.rows[k, 0]) - INLINE] in KERNELS.values()
+    return int(tape.rows[k, 3]) == 1 and not by_hand
 
 
 def _reads(k: int, tape: Tape) -> Iterator[Sequence[int]]:

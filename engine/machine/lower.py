@@ -8,6 +8,7 @@ product sees, a reshape and an element taken by its index cost no row at all.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -60,6 +61,12 @@ def is_elementwise(op: Op) -> bool:
     return op.formula is not None and len(op.formula.inputs) <= OPERANDS
 
 
+def has_kernel(equation: Equation) -> bool:
+    """Whether an elementwise equation is a row: its parameters have to be numbers."""
+    numbers = all(isinstance(value, Real) for value in equation.params.values())
+    return numbers and is_elementwise(equation.op)
+
+
 class Lowering:
     """A tape in the making."""
 
@@ -86,7 +93,6 @@ class Lowering:
         self.data: set[int] = set()
         self._plain: dict[int, Home] = {}
         self._merged: set[int] = set()
-        self._printed: dict[tuple[Op, float | None], Kernel] = {}
         for place, node in enumerate(program.nodes):
             if isinstance(node, Input):
                 self._lay_leaf(place, node.name, node.name in data, turn)
@@ -133,12 +139,14 @@ class Lowering:
         self, home: Home, shape: Shape, strides: Sequence[int], place: int | None = None
     ) -> Home:
         """An array of `shape` read out of `home` by strides: the result at `place`, or a copy on
-        the way to one."""
+        the way to one. Raises Uncovered where that takes more axes than a row has room for."""
+        axes = emit.joined(shape, strides)
+        if len(axes) > emit.RANK:
+            raise emit.Uncovered
         out = self.allocate(shape) if place is None else self.result(place)
-        left = [0] * (emit.RANK - len(shape))
-        self.row(
-            "spread", out.size, out, home.size, home.offset, len(shape), *shape, *left, *strides
-        )
+        left = [0] * (emit.RANK - len(axes))
+        sizes, steps = [size for size, _ in axes], [step for _, step in axes]
+        self.row("spread", out.size, out, home.size, home.offset, len(axes), *sizes, *left, *steps)
         return out
 
     def result(self, place: int) -> Home:
@@ -172,8 +180,8 @@ class Lowering:
     def bias_of(self, place: int) -> tuple[Home | None, int]:
         """What is added to each row of the matrix product at `place`, and the place of the sum;
         where nothing of the kind follows, None and the place itself."""
-        users = self.users[place]
-        if len(users) != 1 or len(self.shapes[place]) != 2:
+        users, factors = self.users[place], self.equations[place].args
+        if len(users) != 1 or any(len(self.shapes[arg]) != 2 for arg in factors):
             return None, place
         add = self.equations[users[0]]
         [bias] = [arg for arg in add.args if arg != place][:1] or [place]
@@ -186,12 +194,12 @@ class Lowering:
 
     def kernel_of(self, equation: Equation) -> Kernel:
         """The kernel of an elementwise equation."""
+        op, exponent = self._variant(equation)
+        return printed(op, {} if exponent is None else {1: exponent})
+
+    def _variant(self, equation: Equation) -> tuple[Op, float | None]:
         exponent = emit.constant_exponent(self.program, equation)
-        known = exponent if exponent in EXPONENTS else None
-        key = (equation.op, known)
-        if key not in self._printed:
-            self._printed[key] = printed(equation.op, {} if known is None else {1: known})
-        return self._printed[key]
+        return equation.op, exponent if exponent in EXPONENTS else None
 
     # -- equations in their order ----------------------------------------------------------
 
@@ -199,10 +207,9 @@ class Lowering:
         """The equations of a program of scalars in runs of one kernel."""
 
         def kind(equation: Equation) -> Hashable:
-            if not is_elementwise(equation.op):
+            if not has_kernel(equation):
                 return None
-            exponent = emit.constant_exponent(self.program, equation)
-            return equation.op, exponent, tuple(equation.params.values())
+            return self._variant(equation), tuple(equation.params.values())
 
         return runs(self.equations, kind)
 
@@ -211,14 +218,17 @@ class Lowering:
         place, equation = places[0], self.equations[places[0]]
         if place in self._merged:
             return
-        if is_elementwise(equation.op):
-            if scalars:
-                self._emit_run(places)
-            else:
-                emit.elementwise(self, place, equation)
+        if scalars and has_kernel(equation):
+            self._emit_run(places)
             return
         rule = emit.RULES.get(equation.op.name) if equation.op.origin == "built-in" else None
-        if rule is None or not rule(self, place, equation):
+        if has_kernel(equation):
+            rule = emit.elementwise
+        try:
+            covered = rule is not None and rule(self, place, equation)
+        except emit.Uncovered:
+            covered = False
+        if not covered:
             self._emit_call(place, equation)
 
     def _emit_run(self, places: Sequence[int]) -> None:

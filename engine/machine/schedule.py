@@ -20,10 +20,11 @@ def runs(
     users: dict[int, list[int]] = {place: [] for place in equations}
     waits: dict[int, int] = {}
     ready: dict[Hashable, list[int]] = {}
+    alone: list[int] = []
 
     def release(place: int) -> None:
         key = kind(equations[place])
-        ready.setdefault(("alone", place) if key is None else key, []).append(place)
+        (alone if key is None else ready.setdefault(key, [])).append(place)
 
     for place, equation in equations.items():
         sources = {arg for arg in equation.args if arg in equations}
@@ -32,8 +33,9 @@ def runs(
             users[source].append(place)
         if not sources:
             release(place)
-    while ready:
-        run = ready.pop(max(ready, key=lambda key: len(ready[key])))
+    while alone or ready:
+        longest = None if alone else max(ready, key=lambda key: len(ready[key]))
+        run = [alone.pop()] if longest is None else ready.pop(longest)
         yield run
         for done in run:
             for user in users[done]:

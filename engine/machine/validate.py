@@ -28,7 +28,12 @@ def validate(tape: Tape) -> None:
     output = tape.output
     if output.offset < 0 or output.offset + output.size > tape.gradients:
         raise TapeError("the output lies outside the results")
-    for offset, length in tape.zeroed:
+    zeroed = tape.zeroed
+    if not (zeroed.dtype == np.int64 and zeroed.ndim == 2 and zeroed.shape[1] == 2):
+        raise TapeError("the spans to clear are pairs of int64")
+    if not zeroed.flags.c_contiguous:
+        raise TapeError("the spans to clear are not contiguous")
+    for offset, length in zeroed:
         if offset < 0 or length < 0 or offset + length > tape.gradients:
             raise TapeError("a span to clear lies outside the gradients")
     _homes(tape)

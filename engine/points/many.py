@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ Shape = tuple[int, ...]
 
 BLOCK = 256
 """Points that are computed together, at most."""
+
+_KEEPING = threading.Lock()
 
 KEPT = 8
 """Kinds of question (which inputs move, in which shapes, at how many points) that a program
@@ -112,11 +115,14 @@ def _block(
     shapes |= {name: array.shape[1:] for name, array in moving.items()}
     key = (count, tuple(moving), tuple(shapes.items()), machine.ready())
     known = program.blocks
-    if key not in known:
-        if len(known) >= KEPT:
-            del known[next(iter(known))]
-        known[key] = _made(program, shapes, moving, count)
-    return known[key]
+    block = known.get(key)
+    if block is None:
+        block = _made(program, shapes, moving, count)
+        with _KEEPING:
+            if len(known) >= KEPT:
+                del known[next(iter(known))]
+            known[key] = block
+    return block
 
 
 def _made(
@@ -142,7 +148,10 @@ class _ByRules:
         values = self._program.run({**fixed, **moving}, requires_grad=gradients)
         output = values[self._program.place]
         count = len(next(iter(moving.values())))
-        outputs = np.broadcast_to(np.reshape(output.data, -1), count).copy()
+        outputs = np.ravel(output.data)
+        if outputs.size not in (1, count):
+            return (outputs, {}) if gradients else outputs  # too many, which the caller refuses
+        outputs = np.broadcast_to(outputs, count).copy()
         if not gradients:
             return outputs
         with np.errstate(all="ignore"):
@@ -161,6 +170,7 @@ class _OneByOne:
         program, count = self._program, len(next(iter(moving.values())))
         points = [{**fixed, **{n: tidy(a[k]) for n, a in moving.items()}} for k in range(count)]
         if not gradients:
+            program.require_scalar(program.run(points[0], requires_grad=False)[program.place])
             return np.array([program.value_at(point) for point in points])
         found = [program.evaluate_slowly(point) for point in points]
         values = np.array([float(np.reshape(each.value, ())) for each in found])

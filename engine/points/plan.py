@@ -62,7 +62,7 @@ class Plan:
 
 def plan_of(program: Program) -> Plan:
     """The plan of a program, which lives as long as that."""
-    plan: Plan | None = program.blocks.get(Plan)
+    plan: Plan | None = program.plans.get(Plan)
     if plan is None:
-        plan = program.blocks[Plan] = Plan(program)
+        plan = program.plans[Plan] = Plan(program)
     return plan

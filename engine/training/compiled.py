@@ -42,9 +42,9 @@ OPTIMIZERS: Mapping[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
 BLOCK = 50_000_000
 """Nanoseconds of work that a block may be, by a cautious estimate: so soon a run can be ended."""
 
-PER_STEP, PER_CALL, FLOPS = 1_000, 20_000, 8
-"""Nanoseconds that a step, and in it a call of a Python-only op, costs at least; and floating-point
-operations in a nanosecond."""
+PER_CALL, PER_ROW, PER_NUMBER, PER_PARAMETER, PER_DRAW, FLOPS = 20_000, 200, 15, 5, 50, 8
+"""Nanoseconds, on the safe side: for a call of a Python-only op, a row, a number that a row writes
+and its gradient, a parameter moved, a sample drawn; and floating-point operations in one."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,12 @@ class Descent:
     @property
     def block_steps(self) -> int:
         """Steps that take some hundredths of a second."""
-        work = 6 * self.batches.size * self._size
-        each = PER_STEP + work // FLOPS + PER_CALL * len(self._prepared.tape.calls)
+        tape, batches = self._prepared.tape, self.batches
+        each = PER_ROW * (len(tape.rows) + 2) + PER_CALL * len(tape.calls)
+        each += PER_NUMBER * (tape.values - self._size) + PER_PARAMETER * self._size
+        each += 6 * batches.size * self._size // FLOPS
+        if batches.shuffled:
+            each += PER_DRAW * len(batches.xs) // batches.per_epoch
         return max(1, BLOCK // each)
 
     def advance(self, count: int) -> dict[str, Array]:
@@ -268,4 +272,6 @@ class Descent:
                 raise InputError(
                     f"{name} has shape {view.shape}, not {array.shape}", code="wrong_shape"
                 )
+            if not np.isfinite(array).all():
+                raise InputError(f"{name} is not finite", code="not_finite")
             view[...] = array

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from engine.datasets import Array
+from engine.errors import InputError
 from engine.nn import MLP
 from engine.registry import Vocabulary
 from engine.training.checkpoint import Checkpoint
@@ -67,6 +68,8 @@ def train(
     other starting values, by name ("layers.0.weight", …). Raises InputError at once where the
     checkpoint is not this run's, or starting values do not fit.
     """
+    if block_steps is not None and block_steps < 1:
+        raise InputError(f"a block has at least one step, not {block_steps}", code="empty_block")
     from engine.training.compiled import Descent
 
     descent = Descent(config, vocabulary)

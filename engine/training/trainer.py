@@ -146,10 +146,11 @@ class Batches:
         return np.concatenate(parts)
 
     def _epoch(self, epoch: int) -> NDArray[np.intp]:
-        if self.shuffled and self._drawn[0] != epoch:
+        drawn = self._drawn  # once: another run of this configuration may draw meanwhile
+        if self.shuffled and drawn[0] != epoch:
             generator = np.random.Generator(np.random.PCG64([self.seed, epoch]))
-            self._drawn = epoch, generator.permutation(len(self.xs))
-        return self._drawn[1]
+            self._drawn = drawn = epoch, generator.permutation(len(self.xs))
+        return drawn[1]
 
 
 def rates(config: TrainConfig, first: int, count: int) -> Array:

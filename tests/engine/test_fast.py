@@ -11,9 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from engine import InputError, Limits, OpError, machine, parse, trace
-from engine.fast import PATIENCE, Warming
+from engine import InputError, Limits, OpError, differences, machine, parse, trace
+from engine.fast import PATIENCE
 from engine.machine.hot import Hot
+from engine.op import op
 from engine.ops import OPS
 from engine.straight import LARGEST, fits, straight
 
@@ -58,7 +59,7 @@ def test_straight_line_python_equals_values_to_the_last_bit(op):
 
 def test_small_program_of_scalars_becomes_straight_line_python():
     program = hot(parse(NEURON), AT)
-    assert not isinstance(program._fast, (Warming, Hot))
+    assert "_fast" in vars(program)
     assert bits(program.evaluate(AT)) == bits(program.evaluate_slowly(AT))
     assert program.evaluate(AT).nodes[-1].name == "o"
     assert "Evaluation(value=0.70" in repr(program.evaluate(AT))
@@ -78,7 +79,7 @@ def test_large_program_of_scalars_becomes_a_tape():
 
 def test_program_of_arrays_becomes_a_tape_for_each_set_of_shapes():
     program = hot(parse(LAYER), ARRAYS)
-    assert isinstance(program._fast, Hot)
+    assert isinstance(program._warming._hot, Hot)
     for n in (2, 3, 1, 5, 4, 2):
         at = {"w": np.arange(n * n).reshape(n, n) / 9, "x": np.ones(n), "b": 0.5}
         wanted, found = program.evaluate_slowly(program.point(at)), program.evaluate(at)
@@ -139,8 +140,6 @@ def test_hot_program_serves_several_threads():
 
 
 def test_rule_that_fails_in_a_hot_program_is_told():
-    from engine.op import op
-
     calls = []
 
     def picky(x):
@@ -155,6 +154,75 @@ def test_rule_that_fails_in_a_hot_program_is_told():
     with pytest.raises(OpError, match="out of order"):
         for _ in range(PATIENCE + 9):
             program.evaluate()
+
+
+NOT_FLOATS = op(
+    "not_floats", lambda x, *, mode=None: x * 2.0, lambda g, y, x, *, mode: g * 2.0, doc="2x"
+)
+
+AWKWARD = {
+    "bias of a stack of matrices": (
+        "sum((a @ v + b)**2)",
+        {"a": np.arange(12.0).reshape(2, 2, 3), "v": [1.0, 2.0, 3.0], "b": [1.0, 2.0]},
+    ),
+    "row of the same matrix": ("sum(x[1] @ x)", {"x": [[1.0, 2.0], [3.0, 4.0]]}),
+    "matrix of its own row": ("sum(x @ x[0])", {"x": [[1.0, 2.0], [3.0, 4.0]]}),
+    "six axes": ("sum(a * b)", {"a": np.ones((2, 1, 3, 1, 2, 2)), "b": [1.0, 2.0]}),
+    "six axes that cannot be joined": (
+        "sum(a * b)",
+        {"a": np.ones((2, 1, 2, 1, 2, 1)), "b": np.arange(8.0).reshape(1, 2, 1, 2, 1, 2)},
+    ),
+    "one number in an array": ("[x * w]", {"x": 2.0, "w": 3.0}),
+}
+
+
+@pytest.mark.parametrize(("source", "at"), AWKWARD.values(), ids=AWKWARD)
+def test_awkward_program_is_the_same_when_it_is_hot(source, at):
+    program = parse(source)
+    wanted, found = program.evaluate_slowly(program.point(at)), hot(program, at).evaluate(at)
+    assert np.shape(found.value) == np.shape(wanted.value)
+    assert found.value == pytest.approx(wanted.value, rel=1e-12)
+    for name, gradient in wanted.gradients.items():
+        assert found.gradients[name] == pytest.approx(gradient, rel=1e-12), name
+
+
+def test_traced_program_of_any_kind_stays_the_same_when_it_is_hot():
+    """Constants that are not finite, parameters that are no numbers, more inputs than a line has
+    room for, an index that is a truth."""
+    for function, inputs in (
+        (lambda x: np.maximum(x, -math.inf) * 2.0, [1.0]),
+        (lambda x: NOT_FLOATS(x).sum(), [np.ones(3)]),
+        (lambda x: NOT_FLOATS(x, mode="a") * 1.5, [0.5]),
+        (lambda *a: a[0] * a[1], [1.0] * 3000),
+        (lambda x: x[True].sum(), [np.arange(4.0)]),
+    ):
+        program = trace(function, *inputs)
+        wanted, found = program.evaluate_slowly(program.point()), hot(program, None).evaluate()
+        assert found.value == wanted.value
+        assert all(map(np.array_equal, found.gradients.values(), wanted.gradients.values()))
+
+
+@pytest.mark.parametrize("x", [math.inf, math.nan])
+def test_hot_tape_refuses_inputs_that_are_not_finite(x):
+    program = trace(lambda x: sum(((x * k).tanh() for k in range(LARGEST)), x.tanh()), 0.5)
+    hot(program, {"x": 0.5})
+    with pytest.raises(InputError, match="not finite"):
+        program.evaluate({"x": x})
+    with pytest.raises(InputError, match="not finite"):
+        differences(parse("tanh(x)"), {"x": x})
+
+
+def test_statement_without_use_is_still_looked_at_when_hot():
+    program = hot(parse("a = log(x[0])\nb = sum(x*2)"), {"x": [1.0, 2.0]})
+    found = program.evaluate({"x": [-1.0, 2.0]})
+    assert found.non_finite is not None
+    assert found.non_finite.name == "a"
+
+
+def test_program_hot_for_numbers_becomes_hot_for_arrays_too():
+    program = hot(parse(NEURON), AT)
+    assert isinstance(hot(program, {**AT, "b": [0.5]})._warming._hot, Hot)
+    assert program.evaluate(AT).value == program.evaluate_slowly(program.point(AT)).value
 
 
 # --- buffers of one's own -------------------------------------------------------------------
@@ -232,13 +300,25 @@ def test_many_points_equal_one_after_the_other(held, count):
 
 
 def test_many_points_of_an_op_that_only_python_knows():
-    from engine.op import op
-
     clipped = op("clipped", lambda x: np.clip(x, -1, 1), lambda g, y, x: g * (np.abs(x) < 1))
     program = trace(lambda x: clipped(x) * x, 0.5)
     values, gradients = program.evaluate_many({"x": [0.5, 3.0]}, gradients=True)
     assert values.tolist() == [0.25, 3.0]
     assert gradients["x"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_many_points_need_one_number_each(held):
+    clipped = op("clipped", lambda x: np.clip(x, -1, 1), lambda g, y, x: g * (np.abs(x) < 1))
+    if held:
+        machine.hold()
+    try:
+        for program in (parse("x*[1, 2, 3]"), trace(lambda x: clipped(x) * np.ones(3), 0.5)):
+            for gradients in (False, True):
+                with pytest.raises(InputError, match="one number"):
+                    program.evaluate_many({"x": np.arange(3.0)}, gradients=gradients)
+    finally:
+        machine.release()
 
 
 def test_many_points_say_what_does_not_fit():

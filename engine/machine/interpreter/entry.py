@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
-from engine.machine.compiled import kept
+from engine.machine.compiled import mended
 from engine.machine.interpreter import descent, walk
 from engine.machine.record import WIDTH
 
@@ -44,8 +44,8 @@ class Header(IntEnum):
     ZEROED = 14
     ZEROED_LENGTH = 15
     OUTPUT = 16
-    """where the gradients start from 1, OUTPUT_LENGTH of them"""
-    RESULTS = 17
+    """where the gradients start from 1"""
+    OUTPUT_LENGTH = 17
     RESULTS_END = 18
     PLAN = 19
     DIALS = 20
@@ -65,7 +65,6 @@ class Header(IntEnum):
     """updates made before the first step"""
     TARGETS = 34
     """where BEGIN found the targets of the step"""
-    OUTPUT_LENGTH = 35
 
 
 DIALS = 4
@@ -87,10 +86,10 @@ _UINT32, _FLOAT64, _INT64 = np.uint32(0), np.float64(0), np.int64(0)
 
 
 def enter(address: int) -> int:
-    """Do what the header at `address` says. PASS answers 1 if every result and gradient came out
+    """Do what the header at `address` says. PASS answers 1 if every input, result and gradient is
     finite, TRAIN how many steps were done, the one whose loss was not finite included, and FINISH 1
     if the loss was finite."""
-    h = carray(_at(address, _INT64), 36)
+    h = carray(_at(address, _INT64), 35)
     mode, start, stop = h[Header.MODE], h[Header.START], h[Header.STOP]
     rows = carray(_at(h[Header.ROWS], _UINT32), (h[Header.ROWS_LENGTH], WIDTH))
     p = carray(_at(h[Header.POOL], _UINT32), h[Header.POOL_LENGTH])
@@ -112,8 +111,8 @@ def enter(address: int) -> int:
         walk.forward(rows, 0, count, p, v, d, forwards)
         walk.fill(d, output, outputs, 1.0)
         walk.backward(rows, 0, count, p, v, d, backwards)
-        first, end = h[Header.RESULTS], h[Header.RESULTS_END]
-        return walk.finite(v, first, end) and walk.finite(d, 0, end)
+        end = h[Header.RESULTS_END]
+        return walk.finite(v, 0, end) and walk.finite(d, 0, end)
     plan = carray(_at(h[Header.PLAN], _INT64), descent.FIELDS)
     dials = carray(_at(h[Header.DIALS], _FLOAT64), DIALS)
     patches = carray(_at(h[Header.PATCHES], _INT64), (h[Header.PATCHES_LENGTH], 3))
@@ -146,8 +145,8 @@ def enter(address: int) -> int:
 @functools.cache
 def door() -> Callable[[int], int]:
     """`enter`, compiled, or found on disk."""
-    with kept():
-        compiled: Callable[[int], int] = njit(
+    return mended(
+        lambda: njit(
             types.int64(types.int64), cache=True, error_model="numpy", fastmath={"contract"}
         )(enter)
-    return compiled
+    )

@@ -162,3 +162,14 @@ def test_many_threads_get_one_kernel():
     assert len(got) == 8
     assert len(set(got)) == 1
     assert known(printed(OPS["sub"]))
+
+
+def test_files_that_cannot_be_read_are_made_anew(tmp_path):
+    """What a full disk or a killed process may leave."""
+    assert answer(process(tmp_path))[1] == RESULTS
+    files = [*tmp_path.glob("**/*.nbi"), *tmp_path.glob("**/*.nbc")]
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:10])
+    assert answer(process(tmp_path)) == [[False] * 3, RESULTS]
+    assert answer(process(tmp_path)) == [[True] * 3, RESULTS]

@@ -92,6 +92,10 @@ MEANINGS = {
         "The step of a difference quotient is not a positive number.",
         "Give a small one, such as 1e-6.",
     ),
+    "empty_block": (
+        "A block of training steps has at least one step.",
+        "Leave `block_steps` out, or give 1 or more.",
+    ),
     "invalid_direction": (
         "A direction is drawn from a seed, and this is none.",
         "Give a whole number, such as 0.",

@@ -23,6 +23,9 @@ from service.sampling import Values
 
 log = logging.getLogger("nudge.runs")
 
+FIRST_BEAT = 1.0
+"""Seconds until the first heartbeat, so that short runs show how far they are and leave a
+checkpoint, too."""
 EMPTY = np.empty(0)
 LOOK = timedelta(milliseconds=25)
 """How often a wish to cancel is looked for, if blocks are shorter. A look costs a third of a
@@ -102,7 +105,9 @@ class Execution:
             self.curves = curves.load(session, lease.run, until=self.stored)
         self.fresh: list[Mapping[str, Values]] = []
         self.last: Block | None = None
-        self.beaten = self.looked = context.clock()
+        self.looked = context.clock()
+        early = timedelta(seconds=max(0.0, context.settings.heartbeat_seconds - FIRST_BEAT))
+        self.beaten = self.looked - early
 
     def run(self) -> str:
         """Train to the end, or until told otherwise; the state that the run is left in."""

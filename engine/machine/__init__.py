@@ -42,12 +42,13 @@ def ready() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Warmth:
-    """What warm() did: how many kernels there are, how many of them had to be compiled, and the
-    folder in which they are kept."""
+    """What warm() did: how many kernels there are, how many of them had to be compiled, the folder
+    in which they are, and whether that outlasts this process."""
 
     kernels: int
     compiled: int
     folder: str
+    lasts: bool
 
 
 def warm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from engine.machine.drive import Array, Drive
@@ -22,24 +23,48 @@ class Compiled:
 
     `point` (float64, writable) holds the numbers of all inputs, one input after the other, arrays
     row by row; `gradient`, of the same length, holds after run() the gradient of the output with
-    respect to them. `inputs` and `gradients` are views of both, in their shapes, by name. One
+    respect to them. `inputs` and `gradients` are views of both, in their shapes, by name: to move
+    the weights alone, write `compiled.inputs["w"][...] -= rate * compiled.gradients["w"]`. One
     thread at a time may use it.
     """
 
+    __slots__ = (
+        "_drive",
+        "_gradient",
+        "_output",
+        "_point",
+        "_program",
+        "gradients",
+        "inputs",
+        "run",
+    )
+
     def __init__(self, program: Program, point: Mapping[str, Any]) -> None:
         self._program = program
-        self._drive = Drive(lower(program, shapes_at(program, point), turn=False))
-        tape = self._drive.tape
-        count = tape.results[0]
-        self.point: Array = self._drive.values[:count]
-        self.gradient: Array = self._drive.gradients[:count]
-        self.inputs = {n: home.view(self._drive.values) for n, home in tape.leaves.items()}
-        self.gradients = {n: home.view(self._drive.gradients) for n, home in tape.leaves.items()}
-        for name, view in self.inputs.items():
+        self._drive = drive = Drive(lower(program, shapes_at(program, point), turn=False))
+        leaves, count = drive.tape.leaves, drive.tape.results[0]
+        self._point: Array = drive.values[:count]
+        self._gradient: Array = drive.gradients[:count]
+        views = {name: home.view(drive.values) for name, home in leaves.items()}
+        slopes = {name: home.view(drive.gradients) for name, home in leaves.items()}
+        for name, view in views.items():
             view[...] = point[name]
-        self._output = tape.output.offset
-        self.run = self._drive.run
-        """One pass, forward and backward; whether every number that came out is finite."""
+        self.inputs, self.gradients = MappingProxyType(views), MappingProxyType(slopes)
+        self._output = drive.tape.output.offset
+        self.run = drive.run
+        """One pass, forward and backward; whether every number, the inputs included, is finite."""
+
+    @property
+    def point(self) -> Array:
+        return self._point
+
+    @point.setter
+    def point(self, numbers: Any) -> None:
+        self._point[...] = numbers  # `compiled.point = …` writes there, as `compiled.point[:] = …`
+
+    @property
+    def gradient(self) -> Array:
+        return self._gradient
 
     @property
     def value(self) -> float:

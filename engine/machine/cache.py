@@ -53,6 +53,14 @@ def folder() -> Path:
 
 
 @functools.cache
+def lasts() -> bool:
+    """Whether the folder is the one that was asked for, not a temporary one in its place."""
+    try:
+        return folder() == _parent() / key()
+    except RuntimeError:
+        return False
+
+
 def key() -> str:
     """A name for what machine code depends on besides the kernel's own text."""
     word = hashlib.sha256()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from engine.machine import Warmth
-from engine.machine.cache import folder
+from engine.machine.cache import folder, lasts
 from engine.machine.compiled import compiled, from_disk
 from engine.machine.interpreter import entry
 from engine.machine.kernels import KERNELS
@@ -28,7 +28,7 @@ def warm(ops: Iterable[Op], report: Callable[[str, int, int], None] | None) -> W
         fresh += not from_disk(kernel)
         if report:
             report(kernel.name, done, total)
-    return Warmth(total, fresh, str(folder()))
+    return Warmth(total, fresh, str(folder()), lasts())
 
 
 def _kernels(ops: Iterable[Op]) -> Iterator[Kernel]:

@@ -86,6 +86,7 @@ class Descent:
         self.next_step = 0
         self.reason: str | None = None
         self._updates = 0
+        self._norms = np.zeros(0)
         xs, ys = config.samples
         moves = not known.batches.whole and not known.batches.shuffled
         room = np.zeros(known.tape.values + (xs.size + ys.size if moves else 0))
@@ -193,6 +194,8 @@ class Descent:
         if self._plan[Plan.RIGHT] != descent.NOTHING:
             told["accuracy"] = series[:done, descent.ACCURACY].copy()
         finite = bool(np.isfinite(told["loss"][-1]))
+        norms = np.concatenate([self._norms, told["gradient_norm"]])
+        self._norms = norms[-2:]
         self._updates += done if finite else done - 1
         if not finite:
             self.reason = self._why()
@@ -215,7 +218,10 @@ class Descent:
         parameters = self._arrays(self._drive.values)
         for name, array in parameters.items():
             if not np.isfinite(array).all():
-                return f"step {k}: {name} is not finite any more; step {k - 1} moved it too far"
+                blame = "moved it too far"
+                if len(self._norms) > 1 and not np.isfinite(self._norms[-2]):
+                    blame = "had a gradient that is not finite"
+                return f"step {k}: {name} is not finite any more; step {k - 1} {blame}"
         xs, ys = self.batches.at(k)
         point = {SAMPLES: xs.data, TARGETS: ys.data, **parameters}
         found = self._prepared.program.evaluate_slowly(point)

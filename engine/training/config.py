@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
@@ -153,6 +153,8 @@ class TrainConfig:
     l2: float
     seed: int
     zero_grad: bool
+    vocabulary: Vocabulary | None = field(default=None, compare=False, repr=False)
+    """what its operations are, where they are not the built-in ones alone"""
 
     @staticmethod
     def from_dict(

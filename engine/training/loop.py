@@ -63,10 +63,11 @@ def train(
 ) -> Iterator[Block]:
     """The run of `config`, from its start or from a checkpoint of it, in blocks of steps.
 
-    However it is cut into blocks and wherever it goes on, the series have the same bytes. Unless
-    `block_steps` says how many, a block is some hundredths of a second of work. `parameters` gives
-    other starting values, by name ("layers.0.weight", …). Raises InputError at once where the
-    checkpoint is not this run's, or starting values do not fit.
+    `vocabulary` is the configuration's own unless another is given. However the run is cut into
+    blocks and wherever it goes on, the series have the same bytes. Unless `block_steps` says how
+    many, a block is some hundredths of a second of work. `parameters` gives other starting values,
+    by name ("layers.0.weight", …). Raises InputError at once where the checkpoint is not this
+    run's, or what is given does not fit.
     """
     if block_steps is not None and block_steps < 1:
         raise InputError(f"a block has at least one step, not {block_steps}", code="empty_block")

@@ -80,6 +80,7 @@ def read(data: Any, vocabulary: Vocabulary | None, limits: Limits) -> TrainConfi
         l2=l2,
         seed=seed,
         zero_grad=cast(bool, zero_grad),
+        vocabulary=vocabulary,
     )
 
 

@@ -24,6 +24,7 @@ class Trainer:
     """One run in progress: the model, its optimiser and the batches. `step()` does one step."""
 
     def __init__(self, config: TrainConfig, vocabulary: Vocabulary | None = None) -> None:
+        vocabulary = vocabulary or config.vocabulary
         self.config = config
         model = config.model
         self.model = MLP(

@@ -34,3 +34,8 @@ def command() -> None:
         f"{found.kernels} kernels are ready in {found.folder}; "
         f"{found.compiled or 'none'} of them had to be compiled."
     )
+    if not found.lasts:
+        raise click.ClickException(
+            "They are gone when this command ends, because the folder for them cannot be written "
+            "to. Set NUDGE_CACHE_DIR to one that can."
+        )

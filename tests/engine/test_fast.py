@@ -262,6 +262,20 @@ def test_compiled_program_has_its_inputs_by_name():
     assert not compiled.run()
 
 
+def test_numbers_assigned_to_a_compiled_program_arrive():
+    compiled = parse("(x - 3)**2").compile({"x": 0.0})
+    for _ in range(100):
+        compiled.run()
+        compiled.point = compiled.point - 0.1 * compiled.gradient
+    compiled.run()
+    assert compiled.value < 1e-9
+    for name in ("gradient", "value", "points"):
+        with pytest.raises(AttributeError):
+            setattr(compiled, name, 1.0)
+    with pytest.raises(TypeError):
+        compiled.inputs["x"] = 5.0
+
+
 def test_compiling_says_what_does_not_fit():
     for at in ({}, {**ARRAYS, "x": [1, 2, 3]}, {**ARRAYS, "x": "one"}):
         with pytest.raises(InputError):

@@ -52,7 +52,6 @@ def folder() -> Path:
         return known
 
 
-@functools.cache
 def lasts() -> bool:
     """Whether the folder is the one that was asked for, not a temporary one in its place."""
     try:
@@ -61,6 +60,7 @@ def lasts() -> bool:
         return False
 
 
+@functools.cache
 def key() -> str:
     """A name for what machine code depends on besides the kernel's own text."""
     word = hashlib.sha256()

@@ -93,7 +93,7 @@ while not machine.ready() and time.monotonic() < deadline:
     ask()
 print('numba' in sys.modules, machine.ready())
 """
-    assert python(tmp_path, ASKED + waited).split() == ["True", "True"]
+    assert python(tmp_path, ASKED + waited, NUDGE_WARM="1").split() == ["True", "True"]
 
 
 # --- workers ------------------------------------------------------------------------------------
